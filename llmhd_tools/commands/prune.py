@@ -1,0 +1,85 @@
+"""``llmhd prune``: the high-loss samples of each batch, and which of them may be hard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llmhd_tools.options import Alpha, Candidates, History, Link, MaxNoise, Out, Quiet, Schedule, Seed, Selection, Verbose
+
+if TYPE_CHECKING:
+    from llmhd_tools.core.pruning import Embeddings, NoiseRate
+    from llmhd_tools.files.tables import Table
+
+
+def command(
+    samples: Annotated[str, typer.Argument(help="Samples of the coming epoch (train-epoch --next).", metavar="SAMPLES")],
+    history: History = [],  # noqa: B006 - typer copies it
+    alpha: Alpha = 3000.0,
+    max_noise: MaxNoise = 0.05,
+    schedule: Schedule = "ramp",
+    candidates: Candidates = 0.5,
+    selection: Selection = "variance",
+    link: Link = "sigmoid",
+    step: Annotated[int | None, typer.Option("--step", help="T of the first batch, where the samples are JSONL without meta.", min=0)] = None,
+    seed: Seed = 0,
+    output: Out = "-",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Pick the noisy samples by loss and the hard candidates by variance.
+
+    In each batch the samples of highest loss are noisy (Eq. 5-7); of those, the pairs whose prediction varied most over
+    the epochs of --history are candidates (Eq. 8-10, 17), for `score` to judge. Without two epochs of history nothing is
+    a candidate, and `train-epoch --judged` drops all of the noisy ones.
+
+    \b
+    Examples:
+      llmhd prune samples-3.npz --history emb-1.npz --history emb-2.npz > noisy-3.jsonl
+      llmhd prune samples-3.npz --candidates 0 | llmhd train-epoch train.jsonl --from model-2.npz --judged - ...
+    """
+    from llmhd_tools import console
+    from llmhd_tools.commands.loading import read_history
+    from llmhd_tools.core.pruning import NoiseRate
+    from llmhd_tools.errors import UsageError
+    from llmhd_tools.files.streams import check_output
+    from llmhd_tools.files.tables import read_table, write_table
+
+    check_output(output, [samples, *history])
+    table = read_table(samples, "samples")
+    first = table.meta.get("step", step)
+    if first is None:
+        raise UsageError(f"{samples} does not say its first step; give it with --step")
+    epochs, _ = read_history(history, table.users, table.items)
+    noisy = prune(
+        table, epochs, NoiseRate(alpha, max_noise, schedule), first,
+        candidates=candidates, selection=selection, link=link, seed=seed, epoch=table.meta.get("epoch", 0),
+    )  # fmt: skip
+    write_table(output, noisy)
+    console.note(f"prune: {len(noisy):,} of {len(table):,} samples are noisy, {(noisy['candidate'] == 1).sum():,} of them candidates")
+
+
+def prune(
+    samples: Table, history: Sequence[Embeddings], rate: NoiseRate, step: int, *,
+    candidates: float = 0.5, selection: str = "variance", link: str = "sigmoid", seed: int = 0, epoch: int = 0,
+) -> Table:  # fmt: skip
+    """The noisy rows of a samples table, in row order; ``history`` in the table's codes, ``step`` the first T."""
+    import numpy as np
+
+    from llmhd_tools.commands.loading import samples_of
+    from llmhd_tools.core import pruning
+    from llmhd_tools.files.tables import Table
+
+    arrays = samples_of(samples)
+    rows = pruning.noisy_rows(samples["loss"], arrays, step, rate)
+    picked = samples.take(rows)
+    positive = pruning.variance(history, picked["user"], picked["item"], link)
+    negative = pruning.variance(history, picked["user"], picked["negative"], link) if "negative" in picked else None
+    chosen = pruning.candidates(arrays, rows, positive, negative, candidates, selection, seed, epoch)
+    columns = {"row": rows, **picked.columns, "variance": positive}
+    if negative is not None:
+        columns["negative_variance"] = negative
+    columns["candidate"] = chosen.astype(np.int8)
+    return Table("noisy", columns, samples.users, samples.items, extra=picked.extra, source=samples.source)

@@ -1,0 +1,191 @@
+"""``llmhd update-profiles``: let confident false positives and negatives correct the users' profiles."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llmhd_tools.options import (
+    Alpha,
+    Candidates,
+    Confidence,
+    History,
+    Items,
+    Link,
+    Llm,
+    MaxNoise,
+    Out,
+    Quiet,
+    Schedule,
+    Scope,
+    Tracked,
+    Verbose,
+)
+
+if TYPE_CHECKING:
+    from llmhd_tools.commands.loading import Training
+    from llmhd_tools.core.pruning import Embeddings, NoiseRate
+    from llmhd_tools.files.tables import Table
+    from llmhd_tools.llm.provider import Provider
+
+
+def command(
+    profiles: Annotated[str, typer.Argument(help="The profiles so far.", metavar="PROFILES")],
+    train: Annotated[str, typer.Option("--train", help="Training interactions.", metavar="FILE")],
+    items: Items,
+    model: Annotated[str, typer.Option("--model", help="Model of the finished epoch: its T and seed count.", metavar="FILE")],
+    flags: Annotated[str, typer.Option("--flags", help="Flag counts; read if it exists, written back whole.", metavar="FILE")],
+    history: History = [],  # noqa: B006 - typer copies it
+    llm: Llm = "lexical",
+    alpha: Alpha = 3000.0,
+    max_noise: MaxNoise = 0.05,
+    schedule: Schedule = "ramp",
+    candidates: Candidates = 0.5,
+    link: Link = "sigmoid",
+    scope: Scope = "noisy",
+    confidence: Confidence = 3,
+    tracked: Tracked = 1,
+    output: Out = "-",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Correct profiles by pairs that keep looking mislabelled.
+
+    Once an epoch, the steadiest of the high-loss training pairs and of the tracked negatives get a flag (Eq. 17-20). A
+    pair with --confidence flags is handed to the language model once: a training pair as a false positive (T_FP: the
+    user does not like this item), a negative as a false negative (T_FN: the user does).
+
+    \b
+    Examples:
+      llmhd update-profiles profiles.jsonl --train train.jsonl --items items.jsonl --model model-3.npz --flags flags.npz \\
+        --history emb-1.npz --history emb-2.npz --history emb-3.npz -o profiles-3.jsonl
+      llmhd update-profiles profiles.jsonl --train train.jsonl --items items.jsonl --model model-3.npz --flags flags.npz \\
+        --history emb-2.npz --history emb-3.npz --confidence 2 -o profiles-3.jsonl
+    """
+    from llmhd_tools import console
+    from llmhd_tools.commands.loading import read_history, read_texts, read_training
+    from llmhd_tools.core.pruning import NoiseRate
+    from llmhd_tools.errors import InputError
+    from llmhd_tools.files.streams import check_output
+    from llmhd_tools.files.tables import read_table, write_table
+    from llmhd_tools.files.tensors import read_tensors
+    from llmhd_tools.llm.provider import open_provider
+
+    check_output(output, [profiles, train, items, model, flags, *history])
+    check_output(flags, [profiles, train, items, model, *history])
+    training, state = read_training(train), read_tensors(model, "model")
+    if state.meta.get("graph") != training.digest:
+        raise InputError("was trained on other interactions than --train", where=model)
+    known = read_table(flags, "flags", users=training.users, items=training.items) if os.path.exists(flags) else None
+    item_texts = read_texts(items, "items")
+    result = update_profiles(
+        read_table(profiles, "profiles"), training, item_texts, read_history(history, training.users, training.items)[0], known,
+        rate=NoiseRate(alpha, max_noise, schedule), step=state.meta["step"], batch=state.meta["config"]["batch"],
+        seed=state.meta["config"]["seed"], provider=open_provider(llm, item_texts=list(item_texts.values())),
+        candidates=candidates, link=link, scope=scope, confidence=confidence, tracked=tracked,
+    )  # fmt: skip
+    write_table(output, result.profiles)
+    write_table(flags, result.flags)  # last: a pair counts as sent only once its profile is kept
+    console.note(
+        f"update-profiles: {result.flagged:,} pairs flagged; {result.false_positives:,} false positives and "
+        f"{result.false_negatives:,} false negatives are confident; {result.updated:,} profiles updated, {result.failed:,} answers unusable"
+    )
+
+
+@dataclass(frozen=True)
+class Update:
+    """What one round of preference updating did."""
+
+    profiles: Table
+    flags: Table
+    flagged: int
+    false_positives: int
+    false_negatives: int
+    updated: int
+    failed: int
+
+
+def update_profiles(
+    profiles: Table, training: Training, items: Mapping[str, str], history: Sequence[Embeddings], flags: Table | None, *,
+    rate: NoiseRate, step: int, batch: int, seed: int, provider: Provider,
+    candidates: float, link: str, scope: str, confidence: int, tracked: int,
+) -> Update:  # fmt: skip
+    """One round after a finished epoch: flag, collect the confident pairs, ask once for each user and direction."""
+    import numpy as np
+
+    from llmhd_tools.core import preference
+    from llmhd_tools.files.tables import Table
+
+    graph = training.graph
+    pairs = {1: (graph.user, graph.item), 0: preference.tracked_negatives(graph, tracked, seed)}
+    share = rate.share(step, batch)
+    space = graph.n_users * graph.n_items
+
+    def keys(user, item, label):  # noqa: ANN001, ANN202
+        return user.astype(np.int64) * graph.n_items + item + label * space
+
+    fresh = []
+    for label, (user, item) in pairs.items():
+        chosen = preference.flagged(history, user, item, label, share, scope=scope, candidates=candidates, link=link)
+        fresh.append(keys(user[chosen], item[chosen], label))
+    new = np.concatenate(fresh)
+    none = np.zeros(0, dtype=np.int64)
+    old = (keys(flags["user"], flags["item"], flags["label"].astype(np.int64)), flags["count"], flags["sent"] == 1) if flags else (none, none, none == 1)
+    key, count, sent = preference.add_flags(*_sorted(*old), new)
+    due = np.flatnonzero((count >= confidence) & ~sent)
+    label, rest = np.divmod(key, space)
+    user, item = (rest // graph.n_items).astype(np.int32), (rest % graph.n_items).astype(np.int32)
+    revised, done, updated, failed = _revise(profiles, training, items, provider, user[due], item[due], label[due])
+    sent[due[done]] = True
+    table = Table(
+        "flags", {"user": user, "item": item, "label": label.astype(np.int8), "count": count, "sent": sent.astype(np.int8)},
+        training.users, training.items,
+    )  # fmt: skip
+    positives = int((label[due] == 1).sum())
+    return Update(revised, table, len(new), positives, len(due) - positives, updated, failed)
+
+
+def _sorted(keys, count, sent):  # noqa: ANN001, ANN202
+    order = keys.argsort()
+    return keys[order], count[order], sent[order]
+
+
+def _revise(profiles: Table, training: Training, items: Mapping[str, str], provider: Provider, user, item, label):  # noqa: ANN001, ANN202
+    """Ask for each user first about their false positives, then about their false negatives.
+
+    Returns the new profiles, which of the pairs are done with, how many profiles changed and how many answers failed.
+    """
+    import numpy as np
+
+    from llmhd_tools.files.tables import Table
+    from llmhd_tools.llm.provider import Revise
+
+    texts, models = list(profiles.columns["profile"]), list(profiles.columns.get("model", [None] * len(profiles)))
+    versions = profiles["version"].copy() if "version" in profiles else np.zeros(len(profiles), dtype=np.int64)
+    row_of = {str(name): row for row, name in enumerate(profiles.users.take(profiles["user"]))}
+    done = np.zeros(len(user), dtype=bool)
+    changed: set[int] = set()
+    failed = 0
+    for direction, kind in ((1, "false-positive"), (0, "false-negative")):
+        asked: list[tuple[int, np.ndarray, Revise]] = []
+        for person in np.unique(user[label == direction]):
+            pairs = np.flatnonzero((user == person) & (label == direction))
+            row = row_of.get(str(training.users.names[person]))
+            named = tuple(text for name in training.items.take(item[pairs]) if (text := items.get(str(name))))
+            if row is not None and texts[row] and named:
+                asked.append((row, pairs, Revise(texts[row], named, kind)))
+        for (row, pairs, request), answer in zip(asked, provider.answer(a[2] for a in asked), strict=True):
+            if answer.error is not None:
+                failed += 1
+                continue
+            done[pairs] = True
+            if answer.value != request.profile:
+                texts[row], models[row] = str(answer.value), provider.name
+                versions[row] = max(versions[row], 0) + 1
+                changed.add(row)
+    columns = {**profiles.columns, "profile": texts, "version": versions, "model": models}
+    return Table("profiles", columns, profiles.users, extra=profiles.extra, source=profiles.source), done, len(changed), failed

@@ -1,0 +1,47 @@
+"""The training interactions as a set of (user, item) codes that can be asked for membership quickly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Codes = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Distinct interactions in the order of their first appearance: ``user`` and ``item`` are (n,) int32 codes."""
+
+    n_users: int
+    n_items: int
+    user: Codes
+    item: Codes
+
+    @classmethod
+    def of(cls, user: Codes, item: Codes, n_users: int, n_items: int) -> Graph:
+        """The graph of interactions; a repeated pair counts once."""
+        _, first = np.unique(user.astype(np.int64) * n_items + item, return_index=True)
+        first.sort()
+        return cls(n_users, n_items, user[first], item[first])
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @cached_property
+    def keys(self) -> NDArray[np.int64]:
+        """Sorted (n,) keys ``user * n_items + item``."""
+        return np.sort(self.user.astype(np.int64) * self.n_items + self.item)
+
+    def has(self, user: Codes, item: Codes) -> NDArray[np.bool_]:
+        """Whether each pair (user[k], item[k]) is an interaction, (k,) bool."""
+        wanted = user.astype(np.int64) * self.n_items + item
+        at = np.searchsorted(self.keys, wanted)
+        at[at == len(self.keys)] = 0
+        return np.asarray(self.keys[at] == wanted) if len(self.keys) else np.zeros(len(wanted), dtype=bool)
+
+    def full_users(self) -> NDArray[np.int64]:
+        """Users who have touched every item, so that no negative can be drawn for them."""
+        return np.flatnonzero(np.bincount(self.user, minlength=self.n_users) >= self.n_items)

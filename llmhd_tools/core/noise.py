@@ -1,0 +1,55 @@
+"""Known noise to measure denoising against: false positives added to clean interactions."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmhd_tools.core.graph import Codes, Graph
+from llmhd_tools.errors import InputError
+
+
+def random_pairs(clean: Graph, taken: Graph, count: int, rng: np.random.Generator) -> tuple[Codes, Codes]:
+    """``count`` distinct uniform pairs that are not in ``taken`` (which contains ``clean``), as user and item codes.
+
+    Only users and items of ``clean`` are drawn: noise must not bring in users that training has never seen. Raises
+    InputError where fewer such pairs are left.
+    """
+    users, items = np.unique(clean.user), np.unique(clean.item)
+    free = len(users) * len(items) - len(taken)
+    if count > free * 0.9:
+        raise InputError(f"{count:,} noisy pairs are wanted, but only about {max(free, 0):,} unobserved pairs are left")
+    chosen = np.zeros(0, dtype=np.int64)
+    while len(chosen) < count:
+        short = count - len(chosen)
+        user, item = rng.choice(users, short), rng.choice(items, short)
+        fresh = user.astype(np.int64) * clean.n_items + item
+        chosen = _distinct(np.concatenate([chosen, fresh[~taken.has(user, item)]]))
+    return _codes(chosen, clean.n_items)
+
+
+def pool_rows(
+    clean: Graph, taken: Graph, user: Codes, item: Codes, count: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """``count`` rows of a pool of interactions (such as the low-rated ones) that are usable as noise, in pool order.
+
+    Usable is a pair of a user and an item of ``clean`` that is not in ``taken``. Raises InputError where the pool has
+    fewer.
+    """
+    usable = np.isin(user, clean.user) & np.isin(item, clean.item) & ~taken.has(user, item)
+    _, first = np.unique(user.astype(np.int64) * clean.n_items + item, return_index=True)
+    distinct = np.zeros(len(user), dtype=bool)
+    distinct[first] = True
+    rows = np.flatnonzero(usable & distinct)
+    if len(rows) < count:
+        raise InputError(f"{count:,} noisy pairs are wanted, but the pool has only {len(rows):,} usable ones; lower --ratio")
+    return np.sort(rng.choice(rows, count, replace=False))
+
+
+def _distinct(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    _, first = np.unique(keys, return_index=True)
+    return keys[np.sort(first)]
+
+
+def _codes(keys: NDArray[np.int64], n_items: int) -> tuple[Codes, Codes]:
+    return (keys // n_items).astype(np.int32), (keys % n_items).astype(np.int32)

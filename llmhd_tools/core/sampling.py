@@ -1,0 +1,73 @@
+"""The samples of one epoch (card §1.2-1.3): each interaction once, one uniform negative each, cut into batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmhd_tools.core.graph import Codes, Graph
+from llmhd_tools.core.seeds import generator
+from llmhd_tools.errors import InputError
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples in batch order. Pairwise rows have ``negative`` (n,) int32, pointwise rows ``label`` (n,) int8.
+
+    ``batch`` is (n,) int64, non-decreasing from 0.
+    """
+
+    batch: NDArray[np.int64]
+    user: Codes
+    item: Codes
+    negative: Codes | None = None
+    label: NDArray[np.int8] | None = None
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def bounds(self) -> NDArray[np.int64]:
+        """Where each batch begins and the last one ends, (batches + 1,)."""
+        return np.searchsorted(self.batch, np.arange(int(self.batch[-1]) + 2))
+
+
+def draw_negatives(graph: Graph, user: Codes, rng: np.random.Generator) -> Codes:
+    """For each user a uniform item that is not among the user's interactions, (n,) int32.
+
+    Raises InputError where a user has touched every item.
+    """
+    if len(full := graph.full_users()) and np.isin(user, full).any():
+        raise InputError(f"{len(full)} user(s) have touched every item, so no negative can be drawn for them; leave them out")
+    item = rng.integers(graph.n_items, size=len(user), dtype=np.int32)
+    again = np.flatnonzero(graph.has(user, item))
+    while len(again):
+        item[again] = rng.integers(graph.n_items, size=len(again), dtype=np.int32)
+        again = again[graph.has(user[again], item[again])]
+    return item
+
+
+def draw_samples(graph: Graph, loss: str, batch_size: int, seed: int, epoch: int) -> Samples:
+    """The samples of ``epoch``, drawn from (seed, epoch) alone.
+
+    ``bpr``: batches of ``batch_size`` triples. ``bce``: batches of ``batch_size // 2`` positives followed by as many
+    negatives (RecBole's pointwise loader, card §1.3 P1). The last batch may be short.
+    """
+    rng = generator(seed, epoch, "samples")
+    order = rng.permutation(len(graph))
+    user, item = graph.user[order], graph.item[order]
+    negative = draw_negatives(graph, user, rng)
+    if loss == "bpr":
+        return Samples(np.arange(len(order)) // batch_size, user, item, negative=negative)
+    return _pointwise(user, item, negative, batch_size // 2)
+
+
+def _pointwise(user: Codes, item: Codes, negative: Codes, half: int) -> Samples:
+    batch = np.arange(len(user)) // half
+    # sort by (batch, label descending): positives of a batch, then its negatives
+    rank = np.argsort(np.concatenate([2 * batch, 2 * batch + 1]), kind="stable")
+    label = np.repeat(np.array([1, 0], dtype=np.int8), len(user))
+    return Samples(
+        np.tile(batch, 2)[rank], np.tile(user, 2)[rank], np.concatenate([item, negative])[rank], label=label[rank]
+    )

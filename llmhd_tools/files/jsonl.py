@@ -1,0 +1,90 @@
+"""JSON Lines in and out: one object a line, strict on the way in, the same bytes for the same records on the way out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import jsonlines
+
+from llmhd_tools.errors import InputError
+from llmhd_tools.files.streams import lines, open_in, open_out
+
+Record = dict[str, Any]
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Record:
+    record = dict(pairs)
+    if len(record) != len(pairs):
+        raise ValueError("a key stands twice")
+    return record
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+# jsonlines takes orjson or ujson where they happen to be installed, and those read numbers differently: say which.
+_decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)
+
+
+def _loads(text: str | bytes) -> Any:
+    return _decoder.decode(text if isinstance(text, str) else text.decode())
+
+
+_dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+def read_records(path: str) -> Iterator[tuple[int, Record]]:
+    """Line numbers (from 1) and records of a JSONL file, one at a time, in constant memory.
+
+    Raises InputError with file and line for what is not one JSON object of valid UTF-8 on a line of its own.
+    """
+    number = 0
+
+    def texts() -> Iterator[str]:
+        nonlocal number
+        for number, line in lines(path, stream):
+            yield _text(path, number, line)
+
+    with open_in(path) as stream:
+        reader = jsonlines.Reader(texts(), loads=_loads)
+        while True:
+            try:
+                record = reader.read()
+            except EOFError:
+                return
+            except jsonlines.InvalidLineError as error:
+                reason = str(error.__cause__ or error).split(": line 1")[0]
+                raise InputError(f"is not a JSON record ({reason})", where=path, line=number) from None
+            except RecursionError:
+                raise InputError("is nested too deeply", where=path, line=number) from None
+            if type(record) is not dict:
+                raise InputError("is not a JSON object such as {\"user\": …}", where=path, line=number)
+            yield number, record
+
+
+def _text(path: str, number: int, line: bytes) -> str:
+    try:
+        text = line.decode()
+        if b"\\u" in line and (b"\\ud" in line or b"\\uD" in line):
+            json.loads(text).__repr__().encode()  # a lone surrogate parses but can never be written again
+    except UnicodeDecodeError as error:
+        raise InputError(f"is not UTF-8 (byte {error.start + 1})", where=path, line=number) from None
+    except UnicodeEncodeError:
+        raise InputError("holds half of a surrogate pair", where=path, line=number) from None
+    except (ValueError, RecursionError):
+        pass  # the reader says what is wrong
+    return text
+
+
+def write_records(path: str, records: Iterable[Record]) -> None:
+    """Write records as JSONL; a file appears whole or not at all, ``-`` streams to stdout."""
+    with open_out(path) as out:
+        try:
+            for record in records:
+                out.write(_dumps(record).encode())
+                out.write(b"\n")
+        except ValueError as error:
+            raise InputError(f"cannot be written as JSON: {error}", where=path) from None

@@ -1,0 +1,138 @@
+"""Named arrays in one NPZ: the same bytes for the same arrays, sealed with a SHA-256, read without trust.
+
+The archive is what ``numpy.savez`` writes, so ``numpy.load`` opens it. Its zip comment holds the SHA-256 of all bytes
+before the comment's digest, which covers what the members' CRC-32 does not (names, sizes, order).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmhd_tools.errors import InputError
+from llmhd_tools.files.streams import STDIO, open_in, open_out
+
+Arrays = dict[str, NDArray[Any]]
+
+_SEAL = b"sha256:"
+_HEX = 64
+_FREE_SIZE = 256 << 20  # bytes that an archive may declare whatever its own size
+_MAX_RATIO = 200  # beyond that, unpacked bytes per byte of file; ours are stored unpacked, so 1
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's zero: no clock in our files
+
+
+def pack_json(value: object) -> NDArray[np.uint8]:
+    """A JSON value as an array of UTF-8 bytes, the compact way to keep texts and ids beside numbers."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return np.frombuffer(text.encode(), dtype=np.uint8)
+
+
+def unpack_json(array: NDArray[Any], path: str, name: str) -> Any:
+    """The JSON value behind :func:`pack_json`. Raises InputError where the bytes are not JSON."""
+    try:
+        return json.loads(array.astype(np.uint8, copy=False).tobytes())
+    except (ValueError, RecursionError):
+        raise InputError(f"array '{name}' does not hold JSON", where=path) from None
+
+
+def write_arrays(path: str, arrays: Arrays) -> None:
+    """Write ``arrays`` as one sealed NPZ; atomic, see :func:`streams.open_out`."""
+    if path == STDIO:
+        with open_out(path) as out:
+            out.write(_archive(io.BytesIO(), arrays).read())
+        return
+    with open_out(path) as out:
+        if out.seekable():
+            _archive(out, arrays)
+        else:  # a compressed file or a pipe
+            out.write(_archive(io.BytesIO(), arrays).read())
+
+
+def _archive(out: IO[bytes], arrays: Arrays) -> IO[bytes]:
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy", _EPOCH), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+        archive.comment = _SEAL + b"0" * _HEX
+    end = out.seek(-_HEX, os.SEEK_END)
+    digest = _sha256(out, end)
+    out.seek(end)
+    out.write(digest)
+    out.flush()
+    out.seek(0)
+    return out
+
+
+def _sha256(stream: IO[bytes], size: int) -> bytes:
+    stream.seek(0)
+    digest = hashlib.sha256()
+    while size > 0 and (chunk := stream.read(min(size, 1 << 20))):
+        digest.update(chunk)
+        size -= len(chunk)
+    return digest.hexdigest().encode()
+
+
+def read_arrays(path: str, *, verify: bool = False) -> Arrays:
+    """Read every array of an NPZ; with ``verify``, its seal too.
+
+    Raises InputError for anything that is not whole, holds Python objects, or declares far more data than it can hold.
+    """
+    with open_in(path) as stream:
+        source = stream if stream.seekable() and path != STDIO and hasattr(stream, "fileno") else io.BytesIO(stream.read())
+        try:
+            with zipfile.ZipFile(source) as archive:
+                _refuse_bombs(path, archive, source)
+                arrays = {info.filename.removesuffix(".npy"): _member(path, archive, info) for info in archive.infolist()}
+                comment = archive.comment
+        except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+            raise InputError(f"is not a whole NPZ file ({error}); make it again", where=path) from None
+        if verify:
+            _check_seal(path, source, comment)
+    return arrays
+
+
+def _refuse_bombs(path: str, archive: zipfile.ZipFile, source: IO[bytes]) -> None:
+    infos = archive.infolist()
+    size = source.seek(0, os.SEEK_END)
+    declared = sum(info.file_size for info in infos)
+    if declared > max(_FREE_SIZE, _MAX_RATIO * size):
+        raise InputError(f"declares {declared:,} bytes of arrays in a file of {size:,} bytes; refused", where=path)
+    names = [info.filename for info in infos]
+    if len(set(names)) != len(names):
+        raise InputError("holds two arrays of one name; refused", where=path)
+
+
+def _member(path: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
+    name = info.filename
+    try:
+        with archive.open(info) as member:
+            version = np.lib.format.read_magic(member)
+            read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, fortran, dtype = read_header(member)
+            count = 1
+            for length in shape:  # Python's integers: a lying header must not overflow
+                count *= length
+            if dtype.hasobject:
+                raise InputError(f"array '{name}' holds Python objects; refused", where=path)
+            if count * dtype.itemsize != info.file_size - member.tell():
+                raise InputError(f"array '{name}' is not of the size that its header declares", where=path)
+            data = member.read()
+    except (ValueError, TypeError, SyntaxError, OverflowError, MemoryError):
+        raise InputError(f"member '{name}' is not a NumPy array", where=path) from None
+    array: NDArray[Any] = np.frombuffer(data, dtype=dtype)
+    return array.reshape(shape, order="F" if fortran else "C")
+
+
+def _check_seal(path: str, source: IO[bytes], comment: bytes) -> None:
+    if not comment.startswith(_SEAL):
+        raise InputError("has no seal: llmhd did not write it, or it was changed", where=path)
+    size = source.seek(0, os.SEEK_END)
+    if _sha256(source, size - _HEX) != comment[len(_SEAL) :]:
+        raise InputError("does not match its SHA-256 seal: some byte was changed; make it again", where=path)

@@ -1,0 +1,174 @@
+"""The kinds of file and their fields. ``docs/formats.md`` and ``llmhd validate`` are made from this table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Type = Literal["user", "item", "int", "label", "float32", "float", "number", "bool", "text"]
+
+TYPES: dict[Type, tuple[str, str]] = {
+    # what it is in JSONL, what it is in NPZ
+    "user": ("string or integer", "int32 code into `user_ids`"),
+    "item": ("string or integer", "int32 code into `item_ids`"),
+    "int": ("integer", "int64"),
+    "label": ("0 or 1", "int8"),
+    "float32": ("number", "float32"),
+    "float": ("number", "float64"),
+    "number": ("number", "float64, written back as an integer where it is one"),
+    "bool": ("true or false", "int8"),
+    "text": ("string", "UTF-8 JSON list"),
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column: its name, its type, whether each record must have it, and what it means."""
+
+    name: str
+    type: Type
+    help: str
+    required: bool = True
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of file. ``forms`` says which of text and binary exist; unknown fields of a record pass through."""
+
+    name: str
+    schema: int
+    help: str
+    fields: tuple[Field, ...]
+    written_by: str
+    read_by: str
+    forms: tuple[str, ...] = ("text", "binary")
+    arrays: tuple[tuple[str, str], ...] = field(default=())
+    may_be_empty: bool = False
+
+    def __getitem__(self, name: str) -> Field:
+        return next(f for f in self.fields if f.name == name)
+
+
+_USER = Field("user", "user", "the user's id, the user's own spelling")
+_ITEM = Field("item", "item", "the item's id, the user's own spelling")
+_BATCH = Field("batch", "int", "number of the mini-batch in its epoch, from 0", low=0)
+_NEGATIVE = Field("negative", "item", "pairwise only: the sampled item that the user has not touched", required=False)
+_LABEL = Field("label", "label", "pointwise only: 1 observed, 0 sampled", required=False, low=0, high=1)
+_LOSS = Field("loss", "float32", "loss of this sample under the model that drew it", low=0)
+_NOISY = (
+    _BATCH,
+    _USER,
+    _ITEM,
+    _NEGATIVE,
+    _LABEL,
+    _LOSS,
+    Field("variance", "float", "variance of (user, item)'s prediction over the history (Eq. 17)", False, low=0),
+    Field("negative_variance", "float", "pairwise only: the same for (user, negative)", False, low=0),
+    Field("candidate", "bool", "true: may be a hard sample, to be judged"),
+)
+_SCORE = "how well the item fits the user's profile, 1 (not at all) to 10"
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            "interactions", 1, "Who touched what: the implicit feedback.",
+            (
+                _USER,
+                _ITEM,
+                Field("rating", "number", "the user's rating, on the source's own scale", False),
+                Field("timestamp", "number", "when, in the source's own unit", False),
+                Field("noise", "bool", "true: known to be noise; only `evaluate --noise` looks at it", False),
+            ),
+            "`import`, `inject-noise`", "everything",
+        ),
+        Kind(
+            "items", 1, "What the items are, in words.",
+            (
+                _ITEM,
+                Field("profile", "text", "the text that prompts show for this item"),
+                Field("title", "text", "its title", False),
+            ),
+            "`import`, you", "`summarize`, `score`, `update-profiles`", forms=("text",),
+        ),
+        Kind(
+            "profiles", 1, "What the users like, in words.",
+            (
+                _USER,
+                Field("profile", "text", "the text that prompts show for this user"),
+                Field("version", "int", "0 as summarised, one more with each update", False, low=0),
+                Field("model", "text", "who wrote it", False),
+                Field("error", "text", "why this user has no profile (then `profile` is empty)", False),
+            ),
+            "`summarize`, `update-profiles`, `import`, you", "`score`, `update-profiles`", forms=("text",),
+        ),
+        Kind(
+            "samples", 1, "The samples of the coming epoch in batch order; meta holds `epoch` and `step`, its first T.",
+            (_BATCH, _USER, _ITEM, _NEGATIVE, _LABEL, _LOSS),
+            "`train-epoch --next`", "`prune`, `train-epoch --samples`",
+        ),
+        Kind(
+            "noisy", 1, "The high-loss rows of samples, B_N, and which of them may be hard.",
+            (Field("row", "int", "row of the samples file, from 0", low=0), *_NOISY),
+            "`prune`", "`score`", may_be_empty=True,
+        ),
+        Kind(
+            "judged", 1, "Noisy rows with the scores of the candidates.",
+            (
+                Field("row", "int", "row of the samples file, from 0", False, low=0),
+                *_NOISY,
+                Field("score", "float", f"candidates only: {_SCORE}", False, low=1, high=10),
+                Field("negative_score", "float", "candidates only, pairwise only: the negative's", False, low=1, high=10),
+                Field("error", "text", "why a candidate has no score", False),
+                Field("model", "text", "who scored it", False),
+            ),
+            "`score`", "`train-epoch --judged`", may_be_empty=True,
+        ),
+        Kind(
+            "flags", 1, "How often each pair looked like a false positive or a false negative.",
+            (
+                _USER,
+                _ITEM,
+                Field("label", "label", "1: training pair, perhaps a false positive; 0: tracked negative, perhaps a false one", low=0, high=1),
+                Field("count", "int", "epochs in which the pair was flagged", low=0),
+                Field("sent", "bool", "true: already used to update the user's profile"),
+            ),
+            "`update-profiles`", "`update-profiles`", may_be_empty=True,
+        ),
+        Kind(
+            "verdicts", 1, "What became of the noisy rows of a finished epoch.",
+            (
+                _USER,
+                _ITEM,
+                _NEGATIVE,
+                _LABEL,
+                Field("verdict", "text", "`hard`: kept for training; `dropped`: left out of the loss"),
+            ),
+            "`train-epoch --verdicts`", "`evaluate --verdicts`", may_be_empty=True,
+        ),
+        Kind(
+            "metrics", 1, "Measurements.",
+            (
+                Field("epoch", "int", "the epoch measured", False, low=0),
+                Field("split", "text", "what was measured: valid, test, train"),
+                Field("metric", "text", "recall, ndcg, … or a count such as noisy, hard"),
+                Field("k", "int", "length of the ranked list, where the metric has one", False, low=1),
+                Field("value", "float", "the value"),
+                Field("user", "user", "one user's value; absent: the mean over users", False),
+            ),
+            "`evaluate`, `run`", "you",
+        ),
+        Kind(
+            "embeddings", 1, "Final embeddings z of a finished epoch; a prediction is their dot product.", (),
+            "`train-epoch --embeddings`, your own recommender", "`prune`, `update-profiles`, `evaluate`", forms=("binary",),
+            arrays=(("user", "float32 (users, dim)"), ("item", "float32 (items, dim)")),
+        ),
+        Kind(
+            "model", 1, "All that training needs to go on; meta holds `config`, `epoch`, `step` and the graph's digest.", (),
+            "`train-epoch -o`", "`train-epoch --from`, `update-profiles`", forms=("binary",),
+            arrays=(("param.*", "float32, parameters"), ("first.*, second.*", "float32, Adam's moments")),
+        ),
+    )
+}  # fmt: skip

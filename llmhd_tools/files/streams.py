@@ -1,0 +1,194 @@
+"""Bytes in and out: ``-``, ``.gz``, ``.zst``, and files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, cast
+
+from llmhd_tools.errors import InputError
+
+STDIO = "-"
+MAX_LINE = 64 << 20  # bytes; a longer line is refused before it fills the memory
+
+
+def suffix_of(path: str) -> str:
+    """The suffix that tells the format, below any compression: ``.npz`` for ``a.npz``, ``.jsonl`` for ``a.jsonl.gz``."""
+    name = Path(path).name
+    for packed in (".gz", ".zst"):
+        name = name.removesuffix(packed)
+    return Path(name).suffix
+
+
+@contextlib.contextmanager
+def open_in(path: str) -> Iterator[IO[bytes]]:
+    """Open a file, or stdin for ``-``, for reading bytes; ``.gz`` and ``.zst`` are unpacked on the way."""
+    if path == STDIO:
+        if sys.stdin is None or sys.stdin.closed:
+            raise InputError("standard input is closed", where=STDIO)
+        if sys.stdin.isatty():
+            print("llmhd: waiting for records on standard input (end with Ctrl-D)", file=sys.stderr)  # noqa: T201
+        yield sys.stdin.buffer
+        return
+    try:
+        raw: IO[bytes] = open(path, "rb")  # noqa: SIM115 - closed by the with below
+    except OSError as error:
+        raise InputError(_reason(error), where=path) from None
+    with raw:
+        try:
+            yield _unpack(path, raw)
+        except (gzip.BadGzipFile, EOFError) as error:
+            raise InputError(f"the compressed data is damaged or cut off ({error})", where=path) from None
+        except IsADirectoryError:
+            raise InputError("is a folder, not a file", where=path) from None
+
+
+def _unpack(path: str, raw: IO[bytes]) -> IO[bytes]:
+    if path.endswith(".gz"):
+        return cast(IO[bytes], gzip.GzipFile(fileobj=raw, mode="rb"))
+    if path.endswith(".zst"):
+        import zstandard
+
+        reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+        return io.BufferedReader(cast(io.RawIOBase, _ZstdErrors(reader)))
+    return raw
+
+
+class _ZstdErrors(io.RawIOBase):
+    """A zstd reader whose damage shows as ``EOFError``, like gzip's, so that one place reports both."""
+
+    def __init__(self, reader: IO[bytes]) -> None:
+        self._reader = reader
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        import zstandard
+
+        try:
+            data = self._reader.read(len(buffer))
+        except zstandard.ZstdError as error:
+            raise EOFError(str(error)) from None
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def lines(path: str, stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Lines of a text file with their numbers from 1; a byte-order mark is dropped, blank lines are skipped.
+
+    Raises InputError for a line over ``MAX_LINE`` bytes.
+    """
+    number = 0
+    while line := stream.readline(MAX_LINE + 1):
+        number += 1
+        if len(line) > MAX_LINE:
+            raise InputError(f"the line is longer than {MAX_LINE >> 20} MiB", where=path, line=number)
+        if number == 1:
+            line = line.removeprefix(b"\xef\xbb\xbf")
+        if not line.isspace():
+            yield number, line
+
+
+def check_output(path: str | None, inputs: Iterable[str | None] = ()) -> None:
+    """Refuse an output that cannot be written, before any work is done.
+
+    Raises InputError where ``path`` is a folder, lies in a folder that is missing or read-only, or is one of ``inputs``.
+    """
+    if path is None or path == STDIO:
+        return
+    target = Path(path)
+    if target.is_dir():
+        raise InputError("is a folder; name a file", where=path)
+    if not target.parent.is_dir():
+        raise InputError(f"the folder {target.parent} does not exist; create it first", where=path)
+    if not _is_special(target) and not os.access(target.parent, os.W_OK):
+        raise InputError(f"the folder {target.parent} cannot be written to", where=path)
+    for other in inputs:
+        if other not in (None, STDIO) and target.exists() and Path(str(other)).exists() and target.samefile(str(other)):
+            raise InputError("is also an input; write to another file", where=path)
+
+
+def _is_special(target: Path) -> bool:
+    """A device or a pipe such as /dev/null or ``>(cmd)``: written in place, never replaced."""
+    return target.exists() and not stat.S_ISREG(target.stat().st_mode)
+
+
+@contextlib.contextmanager
+def open_out(path: str) -> Iterator[IO[bytes]]:
+    """Open a file, or stdout for ``-``, for writing bytes.
+
+    A file is written beside its final name, synced and renamed, so that a reader finds the old content or the whole
+    new one. Left by an exception, it changes nothing.
+    """
+    if path == STDIO:
+        if sys.stdout is None or sys.stdout.closed:
+            raise InputError("standard output is closed", where=STDIO)
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    check_output(path)
+    target = Path(path)
+    try:
+        if _is_special(target):
+            with open(target, "wb") as device, _pack(path, device) as stream:
+                yield stream
+            return
+        with _replacing(target) as raw, _pack(path, raw) as stream:
+            yield stream
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise InputError(f"cannot be written: {_reason(error)}", where=path) from None
+
+
+@contextlib.contextmanager
+def _replacing(target: Path) -> Iterator[IO[bytes]]:
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "w+b") as raw:
+            yield raw
+            raw.flush()
+            os.fchmod(raw.fileno(), 0o666 & ~_umask())  # mkstemp gives 0600, which would hide the result from the team
+            os.fsync(raw.fileno())
+        os.replace(name, target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
+def _pack(path: str, raw: IO[bytes]) -> Iterator[IO[bytes]]:
+    if path.endswith(".gz"):
+        with gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as packed:  # no clock, no name: same bytes
+            yield cast(IO[bytes], packed)
+    elif path.endswith(".zst"):
+        import zstandard
+
+        with zstandard.ZstdCompressor().stream_writer(raw, closefd=False) as writer:
+            yield cast(IO[bytes], writer)
+    else:
+        yield raw
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

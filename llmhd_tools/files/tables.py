@@ -1,0 +1,361 @@
+"""Tables and their twins: the same records as JSONL text or as an NPZ of columns."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmhd_tools.errors import InputError
+from llmhd_tools.files.ids import Ids
+from llmhd_tools.files.jsonl import Record, read_records, write_records
+from llmhd_tools.files.npz import Arrays, pack_json, read_arrays, unpack_json, write_arrays
+from llmhd_tools.files.schema import KINDS, Field, Kind
+from llmhd_tools.files.streams import suffix_of
+
+Column = NDArray[Any] | list[Any]
+
+_DTYPES = {"user": np.int32, "item": np.int32, "int": np.int64, "label": np.int8, "bool": np.int8,
+           "float32": np.float32, "float": np.float64, "number": np.float64}  # fmt: skip
+_MISSING = {"int": -1, "label": -1, "bool": -1, "float32": math.nan, "float": math.nan, "number": math.nan, "text": None}
+
+
+@dataclass
+class Table:
+    """Columns of one kind, all of one length.
+
+    Id columns hold int32 codes into ``users`` and ``items``; a missing value is -1, NaN or None by type. ``extra``
+    holds the unknown fields of each record, ``lines`` where each was read; neither is looked at by any computation.
+    """
+
+    kind: str
+    columns: dict[str, Column]
+    users: Ids = field(default_factory=Ids)
+    items: Ids = field(default_factory=Ids)
+    meta: Record = field(default_factory=dict)
+    extra: list[Record] | None = None
+    source: str = ""
+    lines: list[int] | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()))) if self.columns else 0
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.columns
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return cast(NDArray[Any], self.columns[name])
+
+    def ids(self, name: str) -> Ids:
+        """The id table of an id column: ``users`` for user, ``items`` for item and negative."""
+        return self.users if KINDS[self.kind][name].type == "user" else self.items
+
+    def where(self, row: int) -> str:
+        """``file:line`` of a row (from 0), for messages."""
+        return f"{self.source}:{self.lines[row]}" if self.lines else f"{self.source}: row {row}"
+
+    def take(self, rows: NDArray[Any]) -> Table:
+        """The table of some rows, in the order given (indices or a mask)."""
+        index = np.flatnonzero(rows) if rows.dtype == bool else rows
+        picked: dict[str, Column] = {
+            name: [column[i] for i in index] if isinstance(column, list) else column[index]
+            for name, column in self.columns.items()
+        }
+        extra = None if self.extra is None else [self.extra[i] for i in index]
+        return Table(self.kind, picked, self.users, self.items, dict(self.meta), extra, self.source)
+
+    def digest(self, *names: str) -> str:
+        """SHA-256 of the content, or of the named columns: the same for text and binary, whatever file or pipe it came by."""
+        digest = hashlib.sha256(self.kind.encode())
+        for name in sorted(names or self.columns):
+            column = self.columns[name]
+            digest.update(f"\0{name}\0".encode())
+            if isinstance(column, list):
+                digest.update(json.dumps(column).encode())
+            elif KINDS[self.kind][name].type in ("user", "item"):
+                codes, ids = by_appearance(column, self.ids(name))
+                texts = [str(n) for n in ids.names]
+                digest.update(codes.tobytes() + json.dumps(texts).encode())
+            else:
+                digest.update(np.ascontiguousarray(column).tobytes())
+        return digest.hexdigest()
+
+
+def by_appearance(codes: NDArray[Any], ids: Ids) -> tuple[NDArray[np.int32], Ids]:
+    """Codes renumbered in order of first appearance, and the ids in that order; ids that no row has fall away."""
+    unique, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return rank[inverse].astype(np.int32), Ids(ids.take(unique[order]))
+
+
+def read_table(path: str, kind: str, *, users: Ids | None = None, items: Ids | None = None) -> Table:
+    """Read a table of ``kind`` in either form.
+
+    Given ``users`` and ``items``, the codes are of those id tables and a new id is an error; else ids are numbered as
+    they come. Raises InputError with file and line for what does not fit the schema.
+    """
+    if suffix_of(path) == ".npz":
+        return _recode(_from_arrays(path, kind, read_arrays(path)), users, items)
+    lines: list[int] = []
+    records: list[Record] = []
+    for number, record in read_records(path):
+        lines.append(number)
+        records.append(record)
+    return _recode(from_records(kind, records, path, lines), users, items)
+
+
+def read_chunks(path: str, kind: str, size: int = 4096) -> Iterator[Table]:
+    """A table in pieces of ``size`` rows, in constant memory where it is text; all pieces share their id tables."""
+    if suffix_of(path) == ".npz":
+        table = read_table(path, kind)
+        for start in range(0, len(table), size):
+            yield table.take(np.arange(start, min(start + size, len(table))))
+        return
+    users, items = Ids(), Ids()
+    numbered = read_records(path)
+    while piece := list(itertools.islice(numbered, size)):
+        lines, records = [number for number, _ in piece], [record for _, record in piece]
+        yield from_records(kind, records, path, lines, users, items)
+
+
+def write_chunks(path: str, chunks: Iterable[Table]) -> None:
+    """Write pieces of a table that share their id tables: JSONL as they come, NPZ joined."""
+    if suffix_of(path) == ".npz":
+        write_table(path, concatenate(list(chunks)))
+    else:
+        write_records(path, (record for chunk in chunks for record in to_records(chunk)))
+
+
+def concatenate(chunks: list[Table]) -> Table:
+    """One table of pieces that share their id tables; a column that a piece lacks is missing in its rows."""
+    first = chunks[0]
+    joined = Table(first.kind, {}, first.users, first.items, first.meta, source=first.source)
+    for spec in KINDS[first.kind].fields:
+        if any(spec.name in chunk for chunk in chunks):
+            parts = [chunk.columns.get(spec.name, _blank(spec, len(chunk))) for chunk in chunks]
+            joined.columns[spec.name] = [v for part in parts for v in part] if spec.type == "text" else np.concatenate(parts)
+    if any(chunk.extra for chunk in chunks):
+        joined.extra = [record for chunk in chunks for record in chunk.extra or [{}] * len(chunk)]
+    return joined
+
+
+def _blank(spec: Field, length: int) -> Column:
+    mark = _MISSING[spec.type]
+    return [mark] * length if spec.type == "text" else np.full(length, mark, dtype=_DTYPES[spec.type])
+
+
+def from_records(
+    kind: str, records: list[Record], source: str, lines: list[int] | None = None,
+    users: Ids | None = None, items: Ids | None = None,
+) -> Table:  # fmt: skip
+    """A table of records (the dictionaries are emptied of the known fields). Raises InputError as ``read_table``."""
+    table = Table(kind, {}, Ids() if users is None else users, Ids() if items is None else items, source=source, lines=lines)
+    if not records and not KINDS[kind].may_be_empty:
+        raise InputError("holds no records", where=source)
+    missing = object()
+    for spec in KINDS[kind].fields:
+        values = [record.pop(spec.name, missing) for record in records]
+        if spec.required or any(value is not missing for value in values):
+            absent = None if spec.required else missing
+            table.columns[spec.name] = _column(table, spec, values, absent, missing)
+    if any(records):
+        table.extra = records
+    return table
+
+
+def _column(table: Table, spec: Field, values: list[Any], absent: object, missing: object) -> Column:
+    """One checked column. A missing optional value (no such key, or null) becomes the type's missing mark."""
+    kinds = set(map(type, values))
+    if object in kinds or type(None) in kinds:
+        for row, value in enumerate(values):
+            if value is missing or value is None:
+                if absent is None:
+                    raise InputError(f"field '{spec.name}' is missing", where=table.where(row))
+                values[row] = _MISSING.get(spec.type)
+                if spec.type in ("user", "item"):
+                    raise InputError(f"field '{spec.name}' is missing here but not elsewhere", where=table.where(row))
+        return _typed(table, spec, values, optional=True)
+    return _typed(table, spec, values, optional=False)
+
+
+_ACCEPTED: dict[str, tuple[type, ...]] = {"user": (str, int), "item": (str, int), "int": (int,), "label": (int,), "bool": (bool,),
+             "float32": (int, float), "float": (int, float), "number": (int, float), "text": (str,)}  # fmt: skip
+
+
+def _typed(table: Table, spec: Field, values: list[Any], *, optional: bool) -> Column:
+    accepted = _ACCEPTED[spec.type]
+    if not set(map(type, values)) <= set(accepted):
+        mark = _MISSING.get(spec.type)
+        for row, value in enumerate(values):
+            if type(value) not in accepted and not (optional and value is mark):
+                raise InputError(f"{_say(spec, value)}, must be {_WANTED[spec.type]}", where=table.where(row))
+    if spec.type in ("user", "item"):
+        if "" in values:
+            raise InputError(f"field '{spec.name}' is empty", where=table.where(values.index("")))
+        return table.ids(spec.name).add(values)
+    if spec.type == "text":
+        return values
+    try:
+        column = np.array(values, dtype=np.float64 if "float" in spec.type else _DTYPES[spec.type])
+    except OverflowError:
+        row = next(i for i, value in enumerate(values) if abs(value) >= 2**63)
+        raise InputError(f"{_say(spec, values[row])}, too large a number", where=table.where(row)) from None
+    _check_range(table, spec, column, optional)
+    return column.astype(_DTYPES[spec.type], copy=False)
+
+
+_WANTED = {"user": "a string or an integer", "item": "a string or an integer", "int": "an integer", "label": "0 or 1",
+           "bool": "true or false", "float32": "a number", "float": "a number", "number": "a number", "text": "a string"}  # fmt: skip
+
+
+def _say(spec: Field, value: object) -> str:
+    shown = json.dumps(value, ensure_ascii=True)
+    return f"'{spec.name}' is {shown if len(shown) <= 40 else shown[:37] + '…'}"
+
+
+def _check_range(table: Table, spec: Field, column: NDArray[Any], optional: bool) -> None:
+    bad = ~np.isfinite(column) if column.dtype.kind == "f" else np.zeros(len(column), dtype=bool)
+    if spec.low is not None:
+        bad |= column < spec.low
+    if spec.high is not None:
+        bad |= column > spec.high
+    if optional and spec.type in _MISSING:
+        bad &= ~(np.isnan(column) if column.dtype.kind == "f" else column == _MISSING[spec.type])
+    if bad.any():
+        row = int(np.argmax(bad))
+        low, high = spec.low, spec.high
+        must = "finite" if low is None else f"at least {low:g}" if high is None else f"{low:g}..{high:g}"
+        raise InputError(f"'{spec.name}' is {column[row]:g}, must be {must}", where=table.where(row))
+
+
+def check_kind(path: str, meta: object, kind: str) -> Record:
+    """The meta record of an NPZ of ``kind``. Raises InputError for another kind or a newer schema."""
+    if not isinstance(meta, dict) or "kind" not in meta:
+        raise InputError("has no 'meta' record; is it an llmhd file?", where=path)
+    if meta["kind"] != kind:
+        raise InputError(f"holds {meta['kind']}, but {kind} is wanted here", where=path)
+    if meta.get("schema") != KINDS[kind].schema:
+        raise InputError(f"has schema {meta.get('schema')} of {kind}; this llmhd knows {KINDS[kind].schema}", where=path)
+    return meta
+
+
+def read_ids(path: str, arrays: Arrays, side: str) -> Ids:
+    """The id table of one side ("user" or "item") of an NPZ. Raises InputError where it is not one."""
+    name = f"{side}_ids"
+    names = unpack_json(arrays.pop(name), path, name) if name in arrays else []
+    ids = Ids(names if isinstance(names, list) else [])
+    if not all(type(n) in (str, int) for n in ids.names) or len(ids.index) != len(ids.names) or not isinstance(names, list):
+        raise InputError(f"array '{name}' is not a list of distinct ids", where=path)
+    return ids
+
+
+def _from_arrays(path: str, kind: str, arrays: Arrays) -> Table:
+    meta = check_kind(path, unpack_json(arrays.pop("meta"), path, "meta") if "meta" in arrays else None, kind)
+    table = Table(kind, {}, read_ids(path, arrays, "user"), read_ids(path, arrays, "item"), meta, source=path)
+    if "extra" in arrays:
+        table.extra = unpack_json(arrays.pop("extra"), path, "extra")
+    for spec in KINDS[kind].fields:
+        if spec.name in arrays:
+            table.columns[spec.name] = _stored_column(table, spec, arrays.pop(spec.name))
+        elif spec.required:
+            raise InputError(f"column '{spec.name}' is missing", where=path)
+    if not len(table) and not KINDS[kind].may_be_empty:
+        raise InputError("holds no records", where=path)
+    lengths = {len(column) for column in table.columns.values()} | ({len(table.extra)} if table.extra else set())
+    if len(lengths) != 1:
+        raise InputError("has columns of different lengths", where=path)
+    return table
+
+
+def _stored_column(table: Table, spec: Field, array: NDArray[Any]) -> Column:
+    if spec.type == "text":
+        texts = unpack_json(array, table.source, spec.name)
+        if not isinstance(texts, list) or not all(isinstance(t, str) or (t is None and not spec.required) for t in texts):
+            raise InputError(f"column '{spec.name}' is not a list of strings", where=table.source)
+        return texts
+    if array.ndim != 1 or array.dtype != _DTYPES[spec.type]:
+        raise InputError(f"column '{spec.name}' is {array.dtype} {array.shape}, must be {np.dtype(_DTYPES[spec.type])} (n,)", where=table.source)
+    if spec.type in ("user", "item"):
+        if len(array) and not 0 <= array.min() <= array.max() < len(table.ids(spec.name)):
+            raise InputError(f"column '{spec.name}' points outside its id table", where=table.source)
+    else:
+        _check_range(table, spec, array, optional=not spec.required)
+    return array
+
+
+def _recode(table: Table, users: Ids | None, items: Ids | None) -> Table:
+    """The table with its codes translated into given id tables. Raises InputError for an id that they lack."""
+    for spec in KINDS[table.kind].fields:
+        target = users if spec.type == "user" else items if spec.type == "item" else None
+        if target is None or spec.name not in table:
+            continue
+        codes = table.ids(spec.name).translate(target)[table[spec.name]]
+        if (codes < 0).any():
+            row = int(np.argmax(codes < 0))
+            name = table.ids(spec.name).names[int(table[spec.name][row])]
+            raise InputError(f"{spec.type} {json.dumps(name)} is unknown here", where=table.where(row))
+        table.columns[spec.name] = codes
+    table.users = table.users if users is None else users
+    table.items = table.items if items is None else items
+    return table
+
+
+def write_table(path: str, table: Table) -> None:
+    """Write a table: NPZ where ``path`` says so, else JSONL."""
+    if suffix_of(path) == ".npz":
+        write_arrays(path, to_arrays(table))
+    else:
+        write_records(path, to_records(table))
+
+
+def to_arrays(table: Table) -> Arrays:
+    """The arrays of the binary form."""
+    kind = KINDS[table.kind]
+    arrays: Arrays = {"meta": pack_json({"kind": kind.name, "schema": kind.schema, **table.meta})}
+    for side, ids in (("user", table.users), ("item", table.items)):
+        if any(spec.type == side for spec in kind.fields):
+            arrays[f"{side}_ids"] = pack_json(ids.names)
+    for name, column in table.columns.items():
+        arrays[name] = pack_json(column) if isinstance(column, list) else np.asarray(column, dtype=_DTYPES[kind[name].type])
+    if table.extra is not None:
+        arrays["extra"] = pack_json(table.extra)
+    return arrays
+
+
+def to_records(table: Table) -> Iterator[Record]:
+    """The records of the text form: known fields in the schema's order, missing ones left out, unknown ones behind."""
+    kind = KINDS[table.kind]
+    names = [spec.name for spec in kind.fields if spec.name in table]
+    columns: Sequence[Sequence[Any]] = [_plain(table, kind, name) for name in names]
+    for row, values in enumerate(zip(*columns, strict=True)):
+        record = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+        if table.extra is not None:
+            record.update(table.extra[row])
+        yield record
+
+
+def _plain(table: Table, kind: Kind, name: str) -> list[Any]:
+    """A column as Python values, None where missing."""
+    column, spec = table.columns[name], kind[name]
+    if isinstance(column, list):
+        return column
+    if spec.type in ("user", "item"):
+        return table.ids(name).take(column)
+    if spec.type == "bool":
+        return [None if v < 0 else v == 1 for v in column.tolist()]
+    if spec.type in ("int", "label"):
+        return [None if v == -1 else v for v in column.tolist()]
+    # float32: the shortest text that reads back to the same 32 bits
+    values = [float(t) for t in column.astype(str)] if spec.type == "float32" else column.tolist()
+    if spec.type == "number":
+        return [None if v != v else int(v) if v.is_integer() and abs(v) < 2**53 else v for v in values]
+    return [None if v != v else v for v in values]

@@ -1,0 +1,88 @@
+"""Model and embedding files: named float arrays with the id tables and a meta record, binary only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmhd_tools.errors import InputError
+from llmhd_tools.files.ids import Ids
+from llmhd_tools.files.jsonl import Record
+from llmhd_tools.files.npz import Arrays, pack_json, read_arrays, unpack_json, write_arrays
+from llmhd_tools.files.schema import KINDS
+from llmhd_tools.files.tables import check_kind, read_ids
+
+
+@dataclass
+class Tensors:
+    """Named arrays of kind ``model`` or ``embeddings`` for the users and items whose ids are given in code order."""
+
+    kind: str
+    arrays: Arrays
+    users: Ids
+    items: Ids
+    meta: Record = field(default_factory=dict)
+    source: str = ""
+
+    def digest(self) -> str:
+        """SHA-256 of names, shapes and bytes; the meta record does not count."""
+        digest = hashlib.sha256(self.kind.encode())
+        for name in sorted(self.arrays):
+            array = np.ascontiguousarray(self.arrays[name])
+            digest.update(f"\0{name}\0{array.dtype.str}{array.shape}\0".encode())
+            digest.update(array.data if array.size else b"")
+        return digest.hexdigest()
+
+    def aligned(self, users: Ids, items: Ids) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The embeddings' rows in the order of other id tables: ((len(users), dim), (len(items), dim)).
+
+        Raises InputError for an id that the embeddings lack.
+        """
+        return self._rows("user", self.users, users), self._rows("item", self.items, items)
+
+    def _rows(self, side: str, ours: Ids, wanted: Ids) -> NDArray[np.float32]:
+        if ours.names == wanted.names:
+            return self.arrays[side]
+        codes = wanted.translate(ours)
+        if (codes < 0).any():
+            name = wanted.names[int(np.argmax(codes < 0))]
+            raise InputError(f"has no embedding of {side} {json.dumps(name)}", where=self.source)
+        return np.asarray(self.arrays[side][codes])
+
+
+def write_tensors(path: str, tensors: Tensors) -> None:
+    """Write tensors as one sealed NPZ."""
+    head = {
+        "meta": pack_json({"kind": tensors.kind, "schema": KINDS[tensors.kind].schema, **tensors.meta}),
+        "user_ids": pack_json(tensors.users.names),
+        "item_ids": pack_json(tensors.items.names),
+    }
+    write_arrays(path, head | tensors.arrays)
+
+
+def read_tensors(path: str, kind: str) -> Tensors:
+    """Read tensors of ``kind``. Raises InputError for another kind, or numbers that are not finite."""
+    arrays = read_arrays(path)
+    meta = check_kind(path, unpack_json(arrays.pop("meta"), path, "meta") if "meta" in arrays else None, kind)
+    users, items = read_ids(path, arrays, "user"), read_ids(path, arrays, "item")
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise InputError(f"array '{name}' holds NaN or infinity", where=path)
+    if kind == "embeddings":
+        _check_embeddings(path, arrays, users, items)
+    return Tensors(kind, arrays, users, items, meta, path)
+
+
+def _check_embeddings(path: str, arrays: Arrays, users: Ids, items: Ids) -> None:
+    for side, ids in (("user", users), ("item", items)):
+        if side not in arrays:
+            raise InputError(f"array '{side}' is missing", where=path)
+        if arrays[side].ndim != 2 or len(arrays[side]) != len(ids) or arrays[side].dtype.kind != "f":
+            raise InputError(f"array '{side}' is {arrays[side].dtype} {arrays[side].shape}, must be float ({len(ids)}, dim)", where=path)
+        arrays[side] = arrays[side].astype(np.float32, copy=False)
+    if arrays["user"].shape[1] != arrays["item"].shape[1]:
+        raise InputError("user and item embeddings differ in dimension", where=path)
