@@ -1,0 +1,91 @@
+"""The embedded provider: answers by overlap of words. Deterministic, no download, no network, and no language model.
+
+A score is a rank: the share of a fixed sample of the item texts that is less like the profile than the item is, cut
+into ten. A random item is therefore about uniform on 1..10 for every user, and a score depends on the profile, the item
+and the collection of item texts alone: not on any order, nor on the process. Texts are written by extraction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import islice
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from llmhd_tools.llm.answers import MAX_WORDS
+from llmhd_tools.llm.extract import extended, summarise, without
+from llmhd_tools.llm.provider import Answer, Request, Revise, Score, Summarize, missing_text
+from llmhd_tools.llm.tfidf import BILLION, Tfidf, Vector, closeness
+
+NAME = "lexical/1"
+NOTICE = "lexical is a word-overlap stand-in, not a language model: its scores say which words texts share, not more"
+SAMPLE = 1000
+CACHED_PROFILES = 1024
+
+
+class Lexical:
+    """A Provider (see ``provider.py``) over the given item texts, which it learns the weight of words from."""
+
+    name = NAME
+    notice = NOTICE
+
+    def __init__(self, item_texts: Sequence[str]) -> None:
+        self._space = Tfidf(item_texts)
+        self._sample = self._draw(item_texts)
+        self._known = lru_cache(CACHED_PROFILES)(self._rank_profile)
+
+    def answer(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """Answer each request at once, before the next one is taken."""
+        for request in requests:
+            missing = missing_text(request)
+            if missing is not None:
+                yield Answer(error=missing)
+            elif isinstance(request, Score):
+                yield self._score(request)
+            elif isinstance(request, Summarize):
+                yield self._summary(request)
+            else:
+                yield Answer(self._revised(request))
+
+    def _score(self, request: Score) -> Answer:
+        profile, ranks = self._known(request.profile)
+        item = self._space.vector(request.item)
+        if not profile or not item:
+            return Answer(error=f"no word of the {'item' if profile else 'profile'} occurs in the item texts")
+        likeness = closeness(profile, item)
+        below = int(np.searchsorted(ranks, likeness, "left"))
+        upto = int(np.searchsorted(ranks, likeness, "right"))
+        return Answer(min(10, 1 + 10 * (below + upto) // (2 * len(ranks))))  # ties at their middle rank
+
+    def _summary(self, request: Summarize) -> Answer:
+        chosen = summarise(request.items, self._space, MAX_WORDS)
+        return Answer(" ".join(chosen)) if chosen else Answer(error="no word of the items occurs in the item texts")
+
+    def _revised(self, request: Revise) -> str:
+        if request.kind == "false-positive":
+            return without(request.profile, request.items, self._space)
+        return extended(request.profile, request.items, self._space, MAX_WORDS)
+
+    def _rank_profile(self, text: str) -> tuple[Vector, npt.NDArray[np.int64]]:
+        """The profile's vector, and its closeness to each sampled item in ascending order."""
+        vector = self._space.vector(text)
+        dense = np.zeros(len(self._space))
+        dense[list(vector)] = list(vector.values())
+        return vector, np.sort(np.rint(self._sample @ dense * BILLION).astype(np.int64))
+
+    def _draw(self, item_texts: Sequence[str]) -> sparse.csr_matrix:
+        """Up to ``SAMPLE`` texts, drawn by keyed digest: the same ones for any order of the corpus and any numpy."""
+        drawn = map(self._space.vector, sorted(item_texts, key=_digest))
+        rows = list(islice(filter(None, drawn), SAMPLE))
+        ends = np.cumsum([0, *map(len, rows)])
+        terms = [term for row in rows for term in row]
+        weights = [weight for row in rows for weight in row.values()]
+        return sparse.csr_matrix((weights, terms, ends), shape=(len(rows), len(self._space)))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, key=NAME.encode()).digest()

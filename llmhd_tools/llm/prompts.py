@@ -1,0 +1,94 @@
+"""Prompts: five plain text templates per domain, and texts of strangers put into them without becoming part of them.
+
+A template is a file with placeholders: ``{profile}``, ``{item}`` and ``{items}`` (a numbered list). A text takes a
+placeholder's place cleaned (``untrusted.py``) and as a JSON string on one line, so it can neither end its string nor
+open a line, a section or a message. What it *says* remains in the prompt: the templates declare it material to judge.
+
+The packaged templates put what never changes first, the profile next and the item last, for the sake of servers that
+reuse a common beginning.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from llmhd_tools.errors import InputError, UsageError
+from llmhd_tools.llm.provider import Request, Score, Summarize
+from llmhd_tools.llm.untrusted import clean
+
+DOMAINS = ("books", "restaurants", "games", "movies", "generic")
+PLACEHOLDERS: Mapping[str, tuple[str, ...]] = {  # template -> the placeholders that it must have; it may have no other
+    "role": (),
+    "summarize": ("items",),
+    "score": ("profile", "item"),
+    "false-positive": ("profile", "items"),
+    "false-negative": ("profile", "items"),
+}
+ITEM_CHARS = 1_500
+PROFILE_CHARS = 2_000
+
+_PLACEHOLDER = re.compile(r"\{(profile|items|item)\}")
+
+
+def load_templates(source: str | os.PathLike[str]) -> dict[str, str]:
+    """Load the five templates of a domain, or of a folder of one's own with the same five file names.
+
+    A domain's name wins over a folder of that name; write ``./books`` for the folder. Raises UsageError when there is
+    neither, InputError when a file is missing, empty, not UTF-8, or lacks a placeholder or has one of another template.
+    """
+    folder = Path(__file__).with_name("templates") / source if source in DOMAINS else Path(source)
+    if not folder.is_dir():
+        raise UsageError(f"no templates {os.fspath(source)!r}: give a folder, or one of {', '.join(DOMAINS)}")
+    return {name: _load(folder / f"{name}.txt", wanted) for name, wanted in PLACEHOLDERS.items()}
+
+
+def _load(path: Path, wanted: tuple[str, ...]) -> str:
+    try:
+        text = path.read_text(encoding="utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the template: {error}", where=path) from error
+    if not text:
+        raise InputError("the template is empty", where=path)
+    found = _PLACEHOLDER.findall(text)
+    for name in wanted:
+        if name not in found:
+            raise InputError(f"the placeholder {{{name}}} is missing; put it where that text should stand", where=path)
+    for name in found:
+        if name not in wanted:
+            raise InputError(f"the placeholder {{{name}}} has no meaning in this template", where=path)
+    return text
+
+
+def render(
+    request: Request,
+    templates: Mapping[str, str],
+    *,
+    item_chars: int = ITEM_CHARS,
+    profile_chars: int = PROFILE_CHARS,
+) -> list[dict[str, str]]:
+    """The chat messages that ask for an answer: the role as system message, and one user message (Figures 5-8)."""
+    texts: dict[str, str] = {}
+    if isinstance(request, Score):
+        name = "score"
+        texts["item"] = _literal(request.item, item_chars)
+    else:
+        name = "summarize" if isinstance(request, Summarize) else request.kind
+        texts["items"] = _numbered(request.items, item_chars)
+    if not isinstance(request, Summarize):
+        texts["profile"] = _literal(request.profile, profile_chars)
+    content = _PLACEHOLDER.sub(lambda place: texts[place[1]], templates[name])
+    return [{"role": "system", "content": templates["role"]}, {"role": "user", "content": content}]
+
+
+def _numbered(items: Iterable[str], limit: int) -> str:
+    literals = (_literal(item, limit) for item in items)
+    shown = (literal for literal in literals if literal != '""')
+    return "\n".join(f"{number}. {literal}" for number, literal in enumerate(shown, start=1))
+
+
+def _literal(text: str, limit: int) -> str:
+    return json.dumps(clean(text, limit), ensure_ascii=False)

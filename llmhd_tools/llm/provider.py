@@ -1,0 +1,113 @@
+"""Who answers the method's prompts: the requests, the answers and the one small interface between them.
+
+A provider is one file with one class. It gets a stream of requests and gives one answer for each, in order; it may look
+ahead in the stream by a bounded number of requests (concurrent calls), but never needs the whole of it. Requests that
+share a profile are best sent next to each other: prompts then share their beginning, and local providers their work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from llmhd_tools.errors import UsageError
+from llmhd_tools.llm.untrusted import clean
+
+
+@dataclass(frozen=True)
+class Summarize:
+    """T_sum (Figure 5): say in words what the user who chose these items likes. ``user`` never enters the prompt."""
+
+    user: str
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Score:
+    """T_score (Eq. 11, Figure 6): how much the user of this profile would like this item, 1..10."""
+
+    profile: str
+    item: str
+
+
+@dataclass(frozen=True)
+class Revise:
+    """T_FP (Eq. 21, Figure 7) and T_FN (Eq. 22, Figure 8).
+
+    A *false-positive* leads the profile away from the items, a *false-negative* towards them. The prose under Eq. 22
+    swaps the two; the figures' own text is right.
+    """
+
+    profile: str
+    items: tuple[str, ...]
+    kind: Literal["false-positive", "false-negative"]
+
+
+Request = Summarize | Score | Revise
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A score (int) or a text (str), or else the reason why there is none; exactly one of the two is set.
+
+    Raises ValueError when both or neither are given.
+    """
+
+    value: str | int | None = None
+    error: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.error is None):
+            raise ValueError("an Answer has either a value or an error")
+
+
+class Provider(Protocol):
+    """Something that answers requests."""
+
+    @property
+    def name(self) -> str:
+        """What the records' ``model`` field says, such as ``lexical/1``."""
+
+    @property
+    def notice(self) -> str | None:
+        """One line that the command prints on stderr before the first answer, if there is something to say."""
+
+    def answer(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """Give one answer per request, in their order, while the requests are still coming."""
+
+
+def missing_text(request: Request) -> str | None:
+    """Say which text of a request is blank; such a request gets an error, from any provider, and is never sent."""
+    if not isinstance(request, Summarize) and _blank(request.profile):
+        return "the profile is empty"
+    if isinstance(request, Score):
+        return "the item text is empty" if _blank(request.item) else None
+    return "all item texts are empty" if all(map(_blank, request.items)) else None
+
+
+def _blank(text: str) -> bool:
+    return not clean(text, 1)
+
+
+def _lexical(_model: str, item_texts: Sequence[str]) -> Provider:
+    from llmhd_tools.llm.lexical import Lexical
+
+    return Lexical(item_texts)
+
+
+_OPENERS: dict[str, Callable[[str, Sequence[str]], Provider]] = {
+    "lexical": _lexical,
+}
+
+
+def open_provider(spec: str, *, item_texts: Sequence[str]) -> Provider:
+    """Open the provider that ``--llm SPEC`` names; its module is loaded only then.
+
+    Raises UsageError, with the known forms, when no provider has this name.
+    """
+    kind, colon, model = spec.partition(":")
+    opener = _OPENERS.get(f"{kind}:MODEL" if colon else kind)
+    if opener is None or (colon and not model):
+        raise UsageError(f"--llm {spec!r} is not known; it is one of: {', '.join(_OPENERS)}")
+    return opener(model, item_texts)
