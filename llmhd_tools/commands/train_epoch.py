@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, fields
+import math
+from dataclasses import InitVar, dataclass, field, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from llmhd_tools.errors import InputError, UsageError
+from llmhd_tools.files.streams import check_output, suffix_of
 
 from llmhd_tools.options import (
     Backbone,
@@ -26,12 +30,15 @@ from llmhd_tools.options import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from llmhd_tools.commands.loading import Training
-    from llmhd_tools.core.hardness import Thresholds
     from llmhd_tools.core.sampling import Samples
     from llmhd_tools.files.tables import Table
     from llmhd_tools.files.tensors import Tensors
     from llmhd_tools.train.config import Config
+    from llmhd_tools.train.trainer import State
 
 Path = str | None
 
@@ -74,9 +81,6 @@ def command(
     """
     from llmhd_tools import console
     from llmhd_tools.commands.loading import read_training
-    from llmhd_tools.core.hardness import Thresholds
-    from llmhd_tools.errors import UsageError
-    from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import write_table
     from llmhd_tools.files.tensors import read_tensors, write_tensors
 
@@ -84,20 +88,30 @@ def command(
         check_output(path, [train, model, samples, judged])
     if epochs > 1 and (samples or judged or verdicts):
         raise UsageError("--samples, --judged and --verdicts belong to one epoch; leave out --epochs")
+    if verdicts and not judged:
+        raise UsageError("--verdicts needs --judged: without it nothing is dropped")
     chosen = {"backbone": backbone, "loss": loss, "dim": dim, "layers": layers, "batch": batch, "lr": lr, "reg": reg, "seed": seed}
     run = open_run(read_training(train), chosen, device, threads, read_tensors(model, "model") if model else None)
     table = run.read_samples(samples) if samples else None
-    noisy = run.read_judged(judged, table) if judged else None
+    noisy = run.read_judged(judged) if judged else None
     for _ in console.progress(range(epochs), "training", epochs):
-        run.train(table, noisy, rule, Thresholds(threshold_alpha))
-    if verdicts:
-        write_table(verdicts, run.verdicts())
+        run.train(table, noisy, rule, threshold_alpha)
+    if verdicts and run.verdicts is not None:
+        write_table(verdicts, run.verdicts)
     if embeddings:
         write_tensors(embeddings, run.embeddings())
     if next_:
         write_table(next_, run.next_samples())
     write_tensors(output, run.model())  # last: with the model there, everything of this epoch is
-    console.note(f"train-epoch: epoch {run.trainer.epoch}, loss {run.loss:.6f}{run.counts()}")
+    console.note(f"train-epoch: epoch {run.trainer.epoch}, loss {run.loss:.6f}{tell(run.verdicts)}")
+
+
+def tell(verdicts: Table | None) -> str:
+    """How many rows were noisy, hard and dropped, as the end of a sentence."""
+    if verdicts is None:
+        return ""
+    hard = verdicts.columns["verdict"].count("hard")  # type: ignore[union-attr]
+    return f"; {len(verdicts):,} noisy samples, {hard:,} of them hard and kept, {len(verdicts) - hard:,} dropped"
 
 
 def open_run(training: Training, chosen: dict[str, Any], device: str, threads: int, model: Tensors | None = None) -> Run:
@@ -105,7 +119,6 @@ def open_run(training: Training, chosen: dict[str, Any], device: str, threads: i
 
     Raises InputError for a model of another graph, UsageError for a setting that contradicts the model's.
     """
-    from llmhd_tools.errors import InputError, UsageError
     from llmhd_tools.train.config import Config
 
     given = {name: value for name, value in chosen.items() if value is not None}
@@ -130,38 +143,182 @@ class Run:
     config: Config
     device: str = "auto"
     threads: int = 1
-    start: Tensors | None = None
-    loss: float = field(default=float("nan"), init=False)
+    start: InitVar[Tensors | None] = None
+    loss: float = field(default=math.nan, init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, start: Tensors | None) -> None:
         from llmhd_tools.train.trainer import Trainer, pick_device, use_threads
 
         use_threads(self.threads)
-        self.trainer = Trainer(self.config, self.training.graph, pick_device(self.device), state_of(self.start) if self.start else None)
-        self._before = self.start.digest() if self.start else None
+        self.trainer = Trainer(self.config, self.training.graph, pick_device(self.device), _state_of(start) if start else None)
+        self._model = start
         self._made: dict[str, Any] = {}
-        self._verdicts: Table | None = None
+        self.verdicts: Table | None = None
 
-    def train(self, table: Table | None = None, judged: Table | None = None, rule: str | None = None, thresholds: Thresholds | None = None) -> None:
-        """Train one epoch on ``table`` (else on the epoch's own draw), leaving out the ``judged`` rows that are not hard."""
+    def train(self, table: Table | None = None, judged: Table | None = None, rule: str | None = None, alpha: float = 3000.0) -> None:
+        """Train one epoch on ``table`` (else on the epoch's own draw), leaving out the ``judged`` rows that are not hard.
+
+        ``alpha`` is that of the score thresholds. Afterwards ``loss`` and ``verdicts`` tell how it went.
+        """
         from llmhd_tools.commands.loading import samples_of
         from llmhd_tools.files.provenance import made
 
-        arrays = samples_of(table) if table else self._draw()
-        params, inputs = self.config.as_dict() | {"device": self.trainer.device.type}, {"train": self.training.digest}
-        if self._before:
-            inputs["from"] = self._before
-        inputs["samples"] = _digest(arrays)
-        keep = self._verdicts = None
-        if judged is not None and thresholds is not None:
-            keep, self._verdicts = self._decide(judged, arrays, rule, thresholds)
-            params |= {"rule": rule, "threshold_alpha": thresholds.alpha}
+        arrays = samples_of(table) if table else self._draw(self.trainer.epoch + 1)
+        params = self.config.as_dict() | {"device": self.trainer.device.type}
+        inputs = {"train": self.training.digest, "samples": _digest(arrays)}
+        if self.trainer.epoch:
+            inputs["from"] = self.model().digest()
+        keep = self.verdicts = None
+        if judged is not None:
+            rule = pick_rule(rule, self.config.loss)
+            params |= {"rule": rule, "threshold_alpha": alpha}
             inputs["judged"] = judged.digest()
+            keep, self.verdicts = decide(judged, arrays, self.trainer.step, rule, alpha)
         self.loss = self.trainer.train(arrays, keep)
-        self._made = made("train-epoch", params, inputs)
-        self._before = None  # told by model(), which knows the new state
+        self._made, self._model = made("train-epoch", params, inputs), None
 
-    def _draw(self) -> Samples:
+    def _draw(self, epoch: int) -> Samples:
         from llmhd_tools.core.sampling import draw_samples
 
-        return draw_samples(self.training.graph, self.config.loss, self.config.batch, self.config.seed, self.trainer.epoch + 1)
+        return draw_samples(self.training.graph, self.config.loss, self.config.batch, self.config.seed, epoch)
+
+    def _tensors(self, kind: str, arrays: dict[str, Any], **meta: Any) -> Tensors:
+        from llmhd_tools.files.tensors import Tensors
+
+        meta = {"epoch": self.trainer.epoch, **meta, "made": self._made}
+        return Tensors(kind, arrays, self.training.users, self.training.items, meta)
+
+    def model(self) -> Tensors:
+        """All that a later epoch needs."""
+        if self._model is None:
+            state = self.trainer.state()
+            arrays = {
+                f"{group}.{name}": array
+                for group, named in (("param", state.params), ("first", state.first), ("second", state.second))
+                for name, array in named.items()
+            }
+            self._model = self._tensors(
+                "model", arrays, step=state.step, config=self.config.as_dict(), graph=self.training.digest
+            )
+        return self._model
+
+    def embeddings(self) -> Tensors:
+        """Final embeddings of the finished epoch."""
+        users, items = self.trainer.embeddings()
+        return self._tensors("embeddings", {"user": users, "item": items})
+
+    def next_samples(self) -> Table:
+        """The samples of the coming epoch, with their losses under the model as it is now."""
+        from llmhd_tools.files.tables import Table
+
+        samples = self._draw(self.trainer.epoch + 1)
+        columns = {name: column for name in ("batch", "user", "item", "negative", "label")
+                   if (column := getattr(samples, name)) is not None}  # fmt: skip
+        columns["loss"] = self.trainer.losses(samples)
+        meta = {"epoch": self.trainer.epoch + 1, "step": self.trainer.step, "graph": self.training.digest, "made": self._made}
+        return Table("samples", columns, self.training.users, self.training.items, meta)
+
+    def read_samples(self, path: str) -> Table:
+        """Read the samples of the coming epoch. Raises InputError for those of another epoch or another objective."""
+        from llmhd_tools.files.tables import read_table
+
+        table = read_table(path, "samples", users=self.training.users, items=self.training.items)
+        epoch = table.meta.get("epoch", self.trainer.epoch + 1)
+        if epoch != self.trainer.epoch + 1:
+            raise InputError(f"holds the samples of epoch {epoch}, but epoch {self.trainer.epoch + 1} comes next", where=path)
+        if ("negative" in table) != (self.config.loss == "bpr"):
+            raise InputError(f"does not hold the samples that --loss {self.config.loss} needs", where=path)
+        return table
+
+    def read_judged(self, path: str) -> Table:
+        """Read judged rows, or noisy ones that nobody judged (none of them is hard)."""
+        from llmhd_tools.files.kinds import read_any
+        from llmhd_tools.files.tables import Table, recode
+
+        table = read_any(path, None if suffix_of(path) == ".npz" else "judged")
+        if not isinstance(table, Table) or table.kind not in ("judged", "noisy"):
+            raise InputError(f"holds {table.kind}, but judged rows are wanted here", where=path)
+        table.kind = "judged"
+        return recode(table, self.training.users, self.training.items)
+
+
+def _state_of(model: Tensors) -> State:
+    """The training state in a model file. Raises InputError where a part is missing."""
+    from llmhd_tools.train.trainer import State
+
+    groups: dict[str, dict[str, Any]] = {"param": {}, "first": {}, "second": {}}
+    for key, array in model.arrays.items():
+        group, _, name = key.partition(".")
+        if group in groups:
+            groups[group][name] = array
+    if not groups["param"] or not groups["param"].keys() == groups["first"].keys() == groups["second"].keys():
+        raise InputError("lacks parameters or moments", where=model.source)
+    return State(groups["param"], groups["first"], groups["second"], model.meta["epoch"], model.meta["step"])
+
+
+def _digest(samples: Samples) -> str:
+    """What was trained on: the samples' codes, whose ids the graph's digest fixes."""
+    digest = hashlib.sha256()
+    for column in (samples.batch, samples.user, samples.item, samples.negative, samples.label):
+        if column is not None:
+            digest.update(column.tobytes())
+    return digest.hexdigest()
+
+
+def pick_rule(rule: str | None, loss: str) -> str:
+    """The rule for this objective, the paper's where none is given. Raises UsageError for the other objective's rule."""
+    from llmhd_tools.core.hardness import PAIR_RULES, POINT_RULES
+
+    known = PAIR_RULES if loss == "bpr" else POINT_RULES
+    if rule is not None and rule not in known:
+        raise UsageError(f"--rule {rule} is not for --loss {loss}; choose from {', '.join(known)}")
+    return rule or known[0]
+
+
+def decide(judged: Table, samples: Samples, step: int, rule: str, alpha: float) -> tuple[NDArray[np.bool_], Table]:
+    """Which samples of an epoch to keep, (n,) bool, and the verdict on each judged row.
+
+    ``step`` is T of the first batch. Raises InputError for a judged row that is none of the samples.
+    """
+    import numpy as np
+
+    from llmhd_tools.core.hardness import Thresholds, hard_pairs, hard_points
+    from llmhd_tools.files.tables import Table
+
+    rows = _rows_of(judged, samples)
+    nothing = np.full(len(judged), np.nan)
+    score = judged.columns.get("score", nothing)
+    at = step + samples.batch[rows]
+    if samples.label is None:
+        hard = hard_pairs(score, judged.columns.get("negative_score", nothing), at, Thresholds(alpha), rule)
+    else:
+        hard = hard_points(score, samples.label[rows], at, Thresholds(alpha), rule)
+    hard &= judged["candidate"] == 1
+    keep = np.ones(len(samples), dtype=bool)
+    keep[rows] = hard
+    columns = {name: judged[name] for name in ("user", "item", "negative", "label") if name in judged}
+    columns["verdict"] = ["hard" if h else "dropped" for h in hard]
+    return keep, Table("verdicts", columns, judged.users, judged.items)
+
+
+def _rows_of(judged: Table, samples: Samples) -> NDArray[np.int64]:
+    """The samples' row of each judged row: as its ``row`` says, else the first row of its batch that is the same."""
+    import numpy as np
+
+    columns = ["batch", "user", "item", "negative" if samples.label is None else "label"]
+    for name in columns:
+        if name not in judged:
+            raise InputError(f"field '{name}' is missing", where=judged.source)
+    ours = np.stack([getattr(samples, name) for name in columns], axis=1).astype(np.int64)
+    theirs = np.stack([judged[name] for name in columns], axis=1).astype(np.int64)
+    if "row" in judged:
+        rows = judged["row"]
+        wrong = (rows < 0) | (rows >= len(samples))
+        wrong[~wrong] = (ours[rows[~wrong]] != theirs[~wrong]).any(1)
+    else:
+        first = {key: row for row, key in reversed(list(enumerate(map(tuple, ours.tolist()))))}
+        rows = np.array([first.get(key, -1) for key in map(tuple, theirs.tolist())], dtype=np.int64)
+        wrong = rows < 0
+    if wrong.any():
+        raise InputError("is none of this epoch's samples; were these judged for another epoch?", where=judged.where(int(np.argmax(wrong))))
+    return rows

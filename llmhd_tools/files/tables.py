@@ -104,13 +104,13 @@ def read_table(path: str, kind: str, *, users: Ids | None = None, items: Ids | N
     they come. Raises InputError with file and line for what does not fit the schema.
     """
     if suffix_of(path) == ".npz":
-        return _recode(_from_arrays(path, kind, read_arrays(path)), users, items)
+        return recode(_from_arrays(path, kind, read_arrays(path)), users, items)
     lines: list[int] = []
     records: list[Record] = []
     for number, record in read_records(path):
         lines.append(number)
         records.append(record)
-    return _recode(from_records(kind, records, path, lines), users, items)
+    return recode(from_records(kind, records, path, lines), users, items)
 
 
 def read_chunks(path: str, kind: str, size: int = 4096) -> Iterator[Table]:
@@ -292,8 +292,8 @@ def _stored_column(table: Table, spec: Field, array: NDArray[Any]) -> Column:
     return array
 
 
-def _recode(table: Table, users: Ids | None, items: Ids | None) -> Table:
-    """The table with its codes translated into given id tables. Raises InputError for an id that they lack."""
+def recode(table: Table, users: Ids | None, items: Ids | None) -> Table:
+    """The table with its codes translated into given id tables (in place). Raises InputError for an id that they lack."""
     for spec in KINDS[table.kind].fields:
         target = users if spec.type == "user" else items if spec.type == "item" else None
         if target is None or spec.name not in table:

@@ -48,6 +48,15 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
+def use_threads(count: int) -> None:
+    """Let torch use ``count`` CPU threads.
+
+    One is the default on purpose: the layers are small products whose threads meet at a barrier hundreds of times a
+    second, and where another process holds a core they wait there far longer than they work.
+    """
+    torch.set_num_threads(count)
+
+
 class Trainer:
     """One run's parameters on a device."""
 

@@ -1,0 +1,180 @@
+"""``llmhd evaluate``: how good the ranking is, and how well the dropped samples match known noise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from llmhd_tools.options import At, Metrics, Out, Quiet, Verbose, one_of
+
+if TYPE_CHECKING:
+    from llmhd_tools.files.tables import Table
+    from llmhd_tools.files.tensors import Tensors
+
+Record = dict[str, Any]
+
+
+def command(
+    embeddings: Annotated[str, typer.Argument(help="Embeddings of users and items.", metavar="EMBEDDINGS")],
+    test: Annotated[str, typer.Argument(help="Held-out interactions.", metavar="TEST")],
+    exclude: Annotated[list[str], typer.Option("--exclude", help="Never rank these pairs (train, valid); repeat it.", metavar="FILE")] = [],  # noqa: B006
+    at: At = "10,20",
+    metrics: Metrics = "recall,ndcg",
+    split: Annotated[str, typer.Option("--split", help="Name of TEST in the records.")] = "test",
+    per_user: Annotated[bool, typer.Option("--per-user", help="A record for every user, before the means.")] = False,
+    unknown: Annotated[str, typer.Option("--unknown", help="A TEST user or item without embedding: error, miss or skip.", callback=one_of("error", "miss", "skip"))] = "error",
+    noise: Annotated[str | None, typer.Option("--noise", help="Training interactions with known `noise`.", metavar="FILE")] = None,
+    verdicts: Annotated[str | None, typer.Option("--verdicts", help="What training dropped (train-epoch --verdicts), against --noise.", metavar="FILE")] = None,
+    output: Out = "-",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Measure recall, ndcg and more over all items.
+
+    Every item is ranked for each user with held-out items; pairs of --exclude do not enter the list. Values are means
+    over those users. With --noise, how well a high loss finds the known noise (AUC) and, with --verdicts, precision and
+    recall of what was dropped and the share of truly clean ones among what was rescued.
+
+    \b
+    Examples:
+      llmhd evaluate emb-3.npz test.jsonl --exclude train.jsonl --exclude valid.jsonl --at 5,10
+      llmhd evaluate emb-3.npz test.jsonl --exclude train.jsonl --noise train.jsonl --verdicts verdicts-3.jsonl
+    """
+    from llmhd_tools.commands.loading import by_user
+    from llmhd_tools.errors import UsageError
+    from llmhd_tools.files.jsonl import write_records
+    from llmhd_tools.files.streams import check_output, suffix_of
+    from llmhd_tools.files.tables import from_records, read_table, write_table
+    from llmhd_tools.files.tensors import read_tensors
+
+    check_output(output, [embeddings, test, noise, verdicts, *exclude])
+    lengths, names = parse_at(at), parse_metrics(metrics)
+    if verdicts and not noise:
+        raise UsageError("--verdicts is measured against known noise; give --noise")
+    z = read_tensors(embeddings, "embeddings")
+    hidden = [by_user(read_table(path, "interactions"), z.users, z.items) for path in exclude]
+    records = rank_metrics(z, read_table(test, "interactions"), hidden, lengths, names, split, unknown, per_user)
+    if noise:
+        dropped = read_table(verdicts, "verdicts") if verdicts else None
+        records += noise_metrics(z, read_table(noise, "interactions"), dropped)
+    if suffix_of(output) == ".npz":
+        write_table(output, from_records("metrics", records, output))
+    else:
+        write_records(output, records)
+
+
+def parse_at(text: str) -> list[int]:
+    """List lengths of ``--at``. Raises UsageError for what is not a whole number from 1."""
+    from llmhd_tools.errors import UsageError
+
+    try:
+        lengths = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        lengths = [0]
+    if lengths[0] < 1:
+        raise UsageError(f"--at '{text}' is not a list of whole numbers such as 5,10")
+    return lengths
+
+
+def parse_metrics(text: str) -> list[str]:
+    """Names of ``--metrics``. Raises UsageError for an unknown one."""
+    from llmhd_tools.core.metrics import METRICS
+    from llmhd_tools.errors import UsageError
+
+    names = text.split(",")
+    if unknown := [name for name in names if name not in METRICS]:
+        raise UsageError(f"--metrics '{unknown[0]}' is unknown; choose from {', '.join(METRICS)}")
+    return names
+
+
+def rank_metrics(z: Tensors, test: Table, exclude: list[Any], at: list[int], names: list[str], split: str,
+                 unknown: str = "error", per_user: bool = False) -> list[Record]:  # fmt: skip
+    """Metric records of a held-out table; ``exclude`` holds interactions by user in the embeddings' codes."""
+    import numpy as np
+
+    from llmhd_tools.core.metrics import METRICS, ByUser, hits_at
+
+    user, item = test.users.translate(z.users)[test["user"]], test.items.translate(z.items)[test["item"]]
+    strangers = _handle_unknown(test, user, item, unknown)
+    known = (user >= 0) & ((item >= 0) | (unknown == "miss"))
+    item = np.where(item < 0, len(z.items) + test["item"], item).astype(np.int32)
+    wanted = ByUser.of(user[known], item[known], len(z.users))
+    users, hits, relevant = hits_at(z.arrays["user"], z.arrays["item"], wanted, exclude, max(at))
+    head: Record = {"epoch": z.meta["epoch"]} if "epoch" in z.meta else {}
+    head["split"] = split
+    means, singles = [], []
+    for k in at:
+        for name in names:
+            values = METRICS[name](hits[:, :k], relevant)
+            mean = float(values.sum() / (len(users) + strangers)) if len(users) + strangers else 0.0
+            means.append(head | {"metric": name, "k": k, "value": mean})
+            if per_user:
+                singles += [head | {"metric": name, "k": k, "value": float(v), "user": z.users.names[u]} for u, v in zip(users.tolist(), values, strict=True)]
+    return singles + means
+
+
+def _handle_unknown(test: Table, user: Any, item: Any, unknown: str) -> int:
+    """How many users without embedding count as zero. Raises InputError at an unknown id unless told what to do."""
+    import numpy as np
+
+    from llmhd_tools import console
+    from llmhd_tools.errors import InputError
+
+    lost = (user < 0) | (item < 0)
+    if not lost.any():
+        return 0
+    row = int(np.argmax(lost))
+    if unknown == "error":
+        side = "user" if user[row] < 0 else "item"
+        name = test.ids(side).names[int(test[side][row])]
+        raise InputError(f"{side} '{name}' has no embedding; count such rows with --unknown miss or leave them out with --unknown skip", where=test.where(row))
+    console.note(f"evaluate: {int(lost.sum()):,} rows of {test.source} name a user or item without embedding: {unknown}")
+    return len(np.unique(test["user"][user < 0])) if unknown == "miss" else 0
+
+
+def noise_metrics(z: Tensors, train: Table, verdicts: Table | None) -> list[Record]:
+    """How well a high loss, and what was dropped, match the ``noise`` marks of the training interactions.
+
+    ``noise-auc``: chance that a noisy pair scores below a clean one. ``dropped-precision``: noisy share of the dropped
+    positives; ``dropped-recall``: share of the noisy pairs that were dropped; ``hard-clean``: clean share of the kept.
+    """
+    import numpy as np
+
+    from llmhd_tools.core.pruning import predictions
+    from llmhd_tools.errors import InputError
+
+    if "noise" not in train:
+        raise InputError("has no 'noise' marks to measure against", where=train.source)
+    users, items = z.aligned(train.users, train.items)
+    noisy = train["noise"] == 1
+    head: Record = {"epoch": z.meta["epoch"]} if "epoch" in z.meta else {}
+    head["split"] = "train"
+    values = {"noise-auc": auc(-predictions((users, items), train["user"], train["item"], "raw"), noisy)}
+    if verdicts is not None:
+        pairs = {key for key, n in zip(_pairs(train), noisy, strict=True) if n}
+        rows = np.flatnonzero(verdicts["label"] == 1) if "label" in verdicts else np.arange(len(verdicts))
+        keys = _pairs(verdicts)
+        dropped = [keys[row] for row in rows if verdicts.columns["verdict"][row] == "dropped"]
+        rescued = [keys[row] for row in rows if verdicts.columns["verdict"][row] == "hard"]
+        found = sum(key in pairs for key in dropped)
+        values["dropped-precision"] = found / len(dropped) if dropped else None
+        values["dropped-recall"] = found / len(pairs) if pairs else None
+        values["hard-clean"] = sum(key not in pairs for key in rescued) / len(rescued) if rescued else None
+    return [head | {"metric": name, "value": value} for name, value in values.items() if value is not None]
+
+
+def _pairs(table: Table) -> list[tuple[str, str]]:
+    users, items = map(str, table.users.take(table["user"])), map(str, table.items.take(table["item"]))
+    return list(zip(users, items, strict=True))
+
+
+def auc(score: Any, positive: Any) -> float | None:
+    """Area under the ROC curve, ties counted half; None where one class is empty."""
+    import numpy as np
+    from scipy.stats import rankdata
+
+    count = int(np.sum(positive))
+    if not 0 < count < len(positive):
+        return None
+    return float((rankdata(score)[positive].sum() - count * (count + 1) / 2) / (count * (len(positive) - count)))

@@ -1,0 +1,81 @@
+"""``llmhd inject-noise``: known false positives, to measure denoising against."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llmhd_tools.options import Out, Quiet, Seed, Verbose
+
+if TYPE_CHECKING:
+    from llmhd_tools.files.tables import Table
+
+
+def command(
+    train: Annotated[str, typer.Argument(help="Clean interactions; - is stdin.", metavar="TRAIN")],
+    ratio: Annotated[float, typer.Option("--ratio", help="Noisy rows to add, as a share of TRAIN's rows.", min=0)],
+    pool: Annotated[str | None, typer.Option("--pool", help="Draw from these interactions (say, low-rated ones), not at random.", metavar="FILE")] = None,
+    against: Annotated[list[str], typer.Option("--against", help="Never add a pair of this file; repeat it for more.", metavar="FILE")] = [],  # noqa: B006
+    seed: Seed = 0,
+    output: Out = "-",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Add known noise to interactions.
+
+    Adds pairs that TRAIN and the --against files do not hold, of users and items that TRAIN has, and marks each row
+    `noise` true or false. Random pairs are far easier to find than real noise; --pool draws from real dislikes. Only
+    `evaluate --noise` ever looks at the mark.
+
+    \b
+    Examples:
+      llmhd inject-noise train.jsonl --ratio 0.1 --seed 7 --against valid.jsonl --against test.jsonl -o noisy.jsonl
+      llmhd inject-noise train.jsonl --ratio 0.05 --pool low-rated.jsonl -o noisy.jsonl
+    """
+    from llmhd_tools import console
+    from llmhd_tools.files.streams import check_output
+    from llmhd_tools.files.tables import read_table, write_table
+
+    check_output(output, [train, pool, *against])
+    clean = read_table(train, "interactions")
+    noisy = inject(
+        clean, ratio, seed, [read_table(path, "interactions") for path in against],
+        read_table(pool, "interactions") if pool else None,
+    )  # fmt: skip
+    write_table(output, noisy)
+    console.note(f"inject-noise: {len(noisy) - len(clean):,} noisy rows added to {len(clean):,}")
+
+
+def inject(clean: Table, ratio: float, seed: int, against: list[Table], pool: Table | None) -> Table:
+    """The interactions followed by ⌊ratio·n + ½⌋ noisy ones; columns of the pool's rows come along."""
+    import numpy as np
+
+    from llmhd_tools.core import noise
+    from llmhd_tools.core.graph import Graph
+    from llmhd_tools.core.seeds import generator
+    from llmhd_tools.files.tables import Table, concatenate, recode
+
+    users, items = clean.users, clean.items
+    count = int(ratio * len(clean) + 0.5)
+    rng = generator(seed, 0, "noise")
+    others = [*against, pool] if pool else against
+    for other in others:  # noise never brings in new users or items, but the pairs it must avoid may name some
+        users.add(other.users.names)
+        items.add(other.items.names)
+        recode(other, users, items)
+    graph = Graph.of(clean["user"], clean["item"], len(users), len(items))
+    held = [clean, *against]
+    taken = Graph.of(
+        np.concatenate([t["user"] for t in held]), np.concatenate([t["item"] for t in held]), len(users), len(items)
+    )
+    if pool:
+        added = pool.take(noise.pool_rows(graph, taken, pool["user"], pool["item"], count, rng))
+        added.columns = {name: column for name, column in added.columns.items() if name in clean or name == "noise"}
+    else:
+        user, item = noise.random_pairs(graph, taken, count, rng)
+        added = Table("interactions", {"user": user, "item": item}, users, items)
+    if "noise" not in clean:
+        clean.columns["noise"] = np.zeros(len(clean), dtype=np.int8)
+    added.columns["noise"] = np.ones(count, dtype=np.int8)
+    return concatenate([clean, added])
