@@ -39,9 +39,9 @@ def read_npz(path: Path, *, max_bytes: int = MAX_BYTES) -> Cells:
     need_file(path)
     try:
         parts = _members(path, max_bytes)
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, SyntaxError) as err:
+        kind = parts.pop("format", np.array("")).reshape(-1)[:1].astype("U3")
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as err:
         raise InputError(f"not a whole .npz file: {first_line(err)}", where=path) from err
-    kind = parts.pop("format", np.array("")).reshape(-1)[:1].astype("U3")
     return cells(str(kind[0]) if len(kind) else "", parts, path)
 
 
@@ -62,7 +62,10 @@ def _npy(blob: bytes) -> NDArray[Any]:
     version = np.lib.format.read_magic(stream)
     if version != (1, 0):
         raise ValueError(f"array header version {version}, must be 1.0")
-    shape, _, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=1000)
+    try:
+        shape, _, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=1000)
+    except Exception as err:  # its parser lets more than ValueError through
+        raise ValueError("an array's header is damaged") from err
     if dtype.kind not in "biufSU" or len(shape) > 1:
         raise ValueError(f"an array is of type {dtype} and {len(shape)} dimensions")
     if dtype.itemsize == 0 or (shape[0] if shape else 1) * dtype.itemsize != len(blob) - stream.tell():
