@@ -1,0 +1,45 @@
+"""Datasets of other tools, read into one form. A module per format, each with a function ``read(path, **options)``."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmhd_tools.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from llmhd_tools.importers.source import Source
+
+# format -> (module, options that the format's name stands for)
+FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
+    "rlmrec": ("rlmrec", {}),
+    "recbole": ("recbole", {}),
+    "movielens": ("movielens", {}),
+    "columns": ("columns", {}),
+    "csv": ("columns", {"kind": "csv"}),
+    "tsv": ("columns", {"kind": "tsv"}),
+    "parquet": ("columns", {"kind": "parquet"}),
+}
+
+
+def read_source(format: str, path: str | os.PathLike[str], **options: Any) -> Source:
+    """The dataset at ``path`` in ``format`` (a key of ``FORMATS``); ``options`` are those of the format's ``read``.
+
+    UsageError: unknown format or option, missing extra. InputError: what is wrong with the data, with file and line.
+    """
+    if format not in FORMATS:
+        raise UsageError(f"unknown format '{format}', must be one of {', '.join(FORMATS)}")
+    module, implied = FORMATS[format]
+    read = importlib.import_module(f"{__name__}.{module}").read
+    known = [name for name in inspect.signature(read).parameters if name != "path" and name not in implied]
+    for name in options:
+        if name not in known:
+            raise UsageError(f"format '{format}' has no option '{name}'; it has {', '.join(known) or 'none'}")
+    try:
+        source: Source = read(Path(path), **implied, **options)
+    except OSError as err:
+        raise InputError(f"cannot be read: {err.strerror or err}", where=err.filename or path) from err
+    return source

@@ -1,0 +1,93 @@
+"""Tables with named columns: CSV, TSV (``.gz``, ``.zst``) and Parquet."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from llmhd_tools.errors import InputError, UsageError
+from llmhd_tools.importers.source import Source
+from llmhd_tools.importers.text import Lines, Rows
+
+_KINDS = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".txt": "tsv", ".parquet": "parquet", ".pq": "parquet"}
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
+
+
+def read(
+    path: Path,
+    *,
+    user: str = "user",
+    item: str = "item",
+    rating: str | None = None,
+    timestamp: str | None = None,
+    kind: str | None = None,
+    delimiter: str | None = None,
+    header: bool = True,
+) -> Source:
+    """Interactions from the named columns; every other column is ignored.
+
+    ``kind`` is csv, tsv or parquet (by suffix if None); ``delimiter`` overrides the kind's. Without ``header`` the
+    columns of a text table are called 1, 2, 3, …. Ids are taken as they stand; empty ids, numbers that are not finite
+    and rows of another length are InputErrors with file and line (Parquet: row, from 1). Blank lines are skipped.
+    """
+    kind = kind or (_kind(path) if delimiter is None else "csv")
+    if kind == "parquet":
+        from llmhd_tools.importers import parquet
+
+        return Source(parquet.read_columns(path, user, item, rating, timestamp))
+    if kind not in _DELIMITERS:
+        raise UsageError(f"kind is '{kind}', must be csv, tsv or parquet")
+    names = [user, item, *(name for name in (rating, timestamp) if name is not None)]
+    lines = Lines(path)
+    rows = Rows(lines, rating=rating, timestamp=timestamp)
+    cells = records(lines, names, delimiter=delimiter or _DELIMITERS[kind], header=header)
+    if rating is None and timestamp is not None:
+        for u, i, t in cells:
+            rows.add(u, i, "", t)
+    else:
+        for row in cells:
+            rows.add(*row)
+    return Source(rows.done())
+
+
+def _kind(path: Path) -> str:
+    suffixes = [s.lower() for s in path.suffixes]
+    if suffixes and suffixes[-1] in (".gz", ".zst"):
+        suffixes.pop()
+    if not suffixes or suffixes[-1] not in _KINDS:
+        raise UsageError(f"{path}: cannot tell the kind of table from the name; say kind or delimiter")
+    return _KINDS[suffixes[-1]]
+
+
+def records(lines: Lines, names: Sequence[str], *, delimiter: str, header: bool = True) -> Iterator[list[str]]:
+    """The named cells of every row of a CSV (RFC 4180 quoting); ``lines.number`` is the row's (last) line."""
+    if len(delimiter) != 1 or delimiter in '\r\n"':
+        raise UsageError(f"delimiter is {delimiter!r}, must be one character")
+    table = csv.reader(lines, delimiter=delimiter, strict=True)
+    width = 0
+    picks: list[int] = []
+    try:
+        for row in table:
+            if not row:
+                continue
+            if not picks:
+                columns = row if header else [str(k + 1) for k in range(len(row))]
+                width, picks = len(columns), _positions(columns, names, lines)
+                if header:
+                    continue
+            if len(row) != width:
+                raise lines.error(f"row has {len(row)} columns, must have {width}")
+            yield [row[k] for k in picks]
+    except csv.Error as err:
+        raise lines.error(f"not a table separated by {delimiter!r}: {err}") from err
+    if not picks:
+        raise InputError("is empty", where=lines.path)
+
+
+def _positions(columns: Sequence[str], names: Sequence[str], lines: Lines) -> list[int]:
+    for name in names:
+        if columns.count(name) != 1:
+            found = "twice in" if name in columns else "not among"
+            raise lines.error(f"column '{name}' is {found} the columns {', '.join(columns)}")
+    return [columns.index(name) for name in names]
