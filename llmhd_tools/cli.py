@@ -36,9 +36,13 @@ def _version(value: bool) -> None:
 def build_app() -> typer.Typer:
     """The typer app. Command modules import only stdlib, numpy-free schema and typer at their top."""
     app = typer.Typer(
-        name="llmhd", help=_HELP, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False,
+        name="llmhd",
+        help=_HELP,
+        rich_markup_mode=None,
+        add_completion=False,
+        pretty_exceptions_enable=False,
         no_args_is_help=True,
-    )  # fmt: skip
+    )
 
     @app.callback()
     def _root(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -19,7 +20,7 @@ def _verbose(value: bool) -> bool:
     return value
 
 
-def one_of(*choices: str):  # noqa: ANN201
+def one_of(*choices: str) -> Callable[[str | None], str | None]:
     """A callback that accepts only ``choices`` (or None)."""
 
     def check(value: str | None) -> str | None:
@@ -32,54 +33,97 @@ def one_of(*choices: str):  # noqa: ANN201
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.", callback=_quiet)]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the traceback of an error.", callback=_verbose)]
-Out = Annotated[str, typer.Option("-o", "--output", help="Where to write; .npz binary, else JSONL; - is stdout.", metavar="FILE")]
+Out = Annotated[
+    str, typer.Option("-o", "--output", help="Where to write; .npz binary, else JSONL; - is stdout.", metavar="FILE")
+]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of all random draws.", min=0)]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1.")]
-Threads = Annotated[int, typer.Option("--threads", help="CPU threads of torch; more than one pays only on an idle machine.", min=1)]
+Threads = Annotated[
+    int, typer.Option("--threads", help="CPU threads of torch; more than one pays only on an idle machine.", min=1)
+]
 
 Backbone = Annotated[str | None, typer.Option("--backbone", help="lightgcn. [lightgcn]")]
-Loss = Annotated[str | None, typer.Option("--loss", help="bpr (pairwise) or bce (pointwise). [bpr]", callback=one_of("bpr", "bce"))]
+Loss = Annotated[
+    str | None, typer.Option("--loss", help="bpr (pairwise) or bce (pointwise). [bpr]", callback=one_of("bpr", "bce"))
+]
 Dim = Annotated[int | None, typer.Option("--dim", help="Embedding size. [64]", min=1)]
 Layers = Annotated[int | None, typer.Option("--layers", help="Propagation layers. [3]", min=0)]
-Batch = Annotated[int | None, typer.Option("--batch", help="Triples (bpr) or labelled rows (bce) in a batch. [1024]", min=2)]
+Batch = Annotated[
+    int | None, typer.Option("--batch", help="Triples (bpr) or labelled rows (bce) in a batch. [1024]", min=2)
+]
 LearningRate = Annotated[float | None, typer.Option("--lr", help="Adam's learning rate. [0.005]", min=0)]
 Regularisation = Annotated[float | None, typer.Option("--reg", help="Weight of the embedding norms. [1e-5]", min=0)]
 ModelSeed = Annotated[int | None, typer.Option("--seed", help="Seed of all random draws. [0]", min=0)]
 
 Alpha = Annotated[float, typer.Option("--alpha", help="Steps T over which the noisy share grows (Eq. 7).", min=1)]
-MaxNoise = Annotated[float, typer.Option("--max-noise", help="Largest noisy share of a batch, ε_max (Eq. 7).", min=0, max=1)]
+MaxNoise = Annotated[
+    float, typer.Option("--max-noise", help="Largest noisy share of a batch, ε_max (Eq. 7).", min=0, max=1)
+]
 Schedule = Annotated[
     str,
-    typer.Option("--schedule", help="ramp: ε_max·min(T/α, 1); cap: min(T/α, ε_max); count: min(T/α, ε_max·|B|) samples, as printed.",
-                 callback=one_of("ramp", "cap", "count")),
-]  # fmt: skip
-Candidates = Annotated[float, typer.Option("--candidates", help="Share of the noisy rows that may be hard, ε_v (Eq. 10).", min=0, max=1)]
+    typer.Option(
+        "--schedule",
+        help="ramp: ε_max·min(T/α, 1); cap: min(T/α, ε_max); count: min(T/α, ε_max·|B|) samples.",
+        callback=one_of("ramp", "cap", "count"),
+    ),
+]
+Candidates = Annotated[
+    float, typer.Option("--candidates", help="Share of noisy rows that may be hard, ε_v (Eq. 10).", min=0, max=1)
+]
 Link = Annotated[
     str,
     typer.Option("--link", help="Variance of sigmoid or raw predictions (Eq. 17).", callback=one_of("sigmoid", "raw")),
 ]
 Selection = Annotated[
     str,
-    typer.Option("--selection", help="Pick candidates by variance, at random (as many), or all.", callback=one_of("variance", "random", "all")),
+    typer.Option(
+        "--selection",
+        help="Pick candidates by variance, at random (as many), or all.",
+        callback=one_of("variance", "random", "all"),
+    ),
 ]
 Rule = Annotated[
     str | None,
-    typer.Option("--rule", help="Which judged candidates are hard. bpr: gap-above (Eq. 15 as printed), gap-below, band; "
-                 "bce: disagree (Eq. 12 as printed), agree, band. [gap-above, disagree]",
-                 callback=one_of("gap-above", "gap-below", "band", "disagree", "agree")),
-]  # fmt: skip
-ThresholdAlpha = Annotated[float, typer.Option("--threshold-alpha", help="Steps T over which the score thresholds move one point (Eq. 13-16).", min=1)]
+    typer.Option(
+        "--rule",
+        help="Which judged candidates are hard. bpr: gap-above (Eq. 15 as printed), gap-below, band; "
+        "bce: disagree (Eq. 12 as printed), agree, band. [gap-above, disagree]",
+        callback=one_of("gap-above", "gap-below", "band", "disagree", "agree"),
+    ),
+]
+ThresholdAlpha = Annotated[
+    float,
+    typer.Option(
+        "--threshold-alpha", help="Steps T over which the score thresholds move one point (Eq. 13-16).", min=1
+    ),
+]
+Unknown = Annotated[
+    str,
+    typer.Option(
+        "--unknown",
+        help="A held-out user or item without embedding: error, miss or skip.",
+        callback=one_of("error", "miss", "skip"),
+    ),
+]
 Llm = Annotated[str, typer.Option("--llm", help="Who answers: lexical (embedded word overlap, not an LLM).")]
 Items = Annotated[str, typer.Option("--items", help="Item texts (kind items).", metavar="FILE")]
 History = Annotated[
     list[str],
-    typer.Option("--history", help="Embeddings of the last epochs, oldest first; repeat it, one file each.", metavar="FILE"),
+    typer.Option(
+        "--history", help="Embeddings of the last epochs, oldest first; repeat it, one file each.", metavar="FILE"
+    ),
 ]
 Scope = Annotated[
     str,
-    typer.Option("--scope", help="Flag the steadiest of the high-loss pairs (noisy) or of all pairs (all, as printed).", callback=one_of("noisy", "all")),
+    typer.Option(
+        "--scope",
+        help="Flag the steadiest of the high-loss pairs (noisy) or of all pairs (all, as printed).",
+        callback=one_of("noisy", "all"),
+    ),
 ]
 Confidence = Annotated[int, typer.Option("--confidence", help="Flags that make a pair confident, ε_γ (Eq. 20).", min=1)]
 Tracked = Annotated[int, typer.Option("--tracked", help="Tracked negatives for each training pair.", min=0)]
 At = Annotated[str, typer.Option("--at", help="Lengths of the ranked list, comma-separated.", metavar="K,K")]
-Metrics = Annotated[str, typer.Option("--metrics", help="recall, ndcg, precision, hit, mrr, map; comma-separated.", metavar="NAME,NAME")]
+Metrics = Annotated[
+    str, typer.Option("--metrics", help="recall, ndcg, precision, hit, mrr, map; comma-separated.", metavar="NAMES")
+]

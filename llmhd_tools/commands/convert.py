@@ -13,7 +13,9 @@ Kind = Annotated[str | None, typer.Option("--kind", help="The kind of a JSONL fi
 
 def command(
     source: Annotated[str, typer.Argument(help="The file to read; - is JSONL on stdin.", metavar="A")],
-    target: Annotated[str, typer.Argument(help="The file to write; .npz is binary, else JSONL; - is stdout.", metavar="B")],
+    target: Annotated[
+        str, typer.Argument(help="The file to write; .npz is binary, else JSONL; - is stdout.", metavar="B")
+    ],
     kind: Kind = None,
     quiet: Quiet = False,
     verbose: Verbose = False,

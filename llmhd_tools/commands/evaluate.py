@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmhd_tools.options import At, Metrics, Out, Quiet, Verbose, one_of
+from llmhd_tools.options import At, Metrics, Out, Quiet, Unknown, Verbose
 
 if TYPE_CHECKING:
+    from llmhd_tools.core.graph import Codes
+    from llmhd_tools.core.metrics import ByUser
+    from llmhd_tools.files.ids import Ids
     from llmhd_tools.files.tables import Table
     from llmhd_tools.files.tensors import Tensors
 
@@ -18,14 +23,20 @@ Record = dict[str, Any]
 def command(
     embeddings: Annotated[str, typer.Argument(help="Embeddings of users and items.", metavar="EMBEDDINGS")],
     test: Annotated[str, typer.Argument(help="Held-out interactions.", metavar="TEST")],
-    exclude: Annotated[list[str], typer.Option("--exclude", help="Never rank these pairs (train, valid); repeat it.", metavar="FILE")] = [],  # noqa: B006
+    exclude: Annotated[
+        list[str], typer.Option("--exclude", help="Never rank these pairs (train, valid); repeat it.", metavar="FILE")
+    ] = [],  # noqa: B006
     at: At = "10,20",
     metrics: Metrics = "recall,ndcg",
     split: Annotated[str, typer.Option("--split", help="Name of TEST in the records.")] = "test",
     per_user: Annotated[bool, typer.Option("--per-user", help="A record for every user, before the means.")] = False,
-    unknown: Annotated[str, typer.Option("--unknown", help="A TEST user or item without embedding: error, miss or skip.", callback=one_of("error", "miss", "skip"))] = "error",
-    noise: Annotated[str | None, typer.Option("--noise", help="Training interactions with known `noise`.", metavar="FILE")] = None,
-    verdicts: Annotated[str | None, typer.Option("--verdicts", help="What training dropped (train-epoch --verdicts), against --noise.", metavar="FILE")] = None,
+    unknown: Unknown = "error",
+    noise: Annotated[
+        str | None, typer.Option("--noise", help="Training interactions with known `noise`.", metavar="FILE")
+    ] = None,
+    verdicts: Annotated[
+        str | None, typer.Option("--verdicts", help="What training dropped, against --noise.", metavar="FILE")
+    ] = None,
     output: Out = "-",
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -88,15 +99,22 @@ def parse_metrics(text: str) -> list[str]:
     return names
 
 
-def rank_metrics(z: Tensors, test: Table, exclude: list[Any], at: list[int], names: list[str], split: str,
-                 unknown: str = "error", per_user: bool = False) -> list[Record]:  # fmt: skip
+def rank_metrics(
+    z: Tensors,
+    test: Table,
+    exclude: Sequence[ByUser],
+    at: list[int],
+    names: list[str],
+    split: str,
+    unknown: str = "error",
+    per_user: bool = False,
+) -> list[Record]:
     """Metric records of a held-out table; ``exclude`` holds interactions by user in the embeddings' codes."""
     import numpy as np
 
     from llmhd_tools.core.metrics import METRICS, ByUser, hits_at
 
-    user, item = test.users.translate(z.users)[test["user"]], test.items.translate(z.items)[test["item"]]
-    strangers = _handle_unknown(test, user, item, unknown)
+    user, item, strangers = check_known(test, z.users, z.items, unknown)
     known = (user >= 0) & ((item >= 0) | (unknown == "miss"))
     item = np.where(item < 0, len(z.items) + test["item"], item).astype(np.int32)
     wanted = ByUser.of(user[known], item[known], len(z.users))
@@ -104,33 +122,40 @@ def rank_metrics(z: Tensors, test: Table, exclude: list[Any], at: list[int], nam
     head: Record = {"epoch": z.meta["epoch"]} if "epoch" in z.meta else {}
     head["split"] = split
     means, singles = [], []
-    for k in at:
-        for name in names:
-            values = METRICS[name](hits[:, :k], relevant)
-            mean = float(values.sum() / (len(users) + strangers)) if len(users) + strangers else 0.0
-            means.append(head | {"metric": name, "k": k, "value": mean})
-            if per_user:
-                singles += [head | {"metric": name, "k": k, "value": float(v), "user": z.users.names[u]} for u, v in zip(users.tolist(), values, strict=True)]
+    for k, name in itertools.product(at, names):
+        values = METRICS[name](hits[:, :k], relevant)
+        record = head | {"metric": name, "k": k}
+        means.append(record | {"value": float(values.sum() / max(len(users) + strangers, 1))})
+        if per_user:
+            ids = z.users.take(users)
+            singles += [record | {"value": float(v), "user": u} for u, v in zip(ids, values, strict=True)]
     return singles + means
 
 
-def _handle_unknown(test: Table, user: Any, item: Any, unknown: str) -> int:
-    """How many users without embedding count as zero. Raises InputError at an unknown id unless told what to do."""
+def check_known(test: Table, users: Ids, items: Ids, unknown: str) -> tuple[Codes, Codes, int]:
+    """The rows' codes among some ids (-1 unknown), and how many users without an embedding count as zero.
+
+    Raises InputError at an unknown id, unless ``unknown`` says what to do.
+    """
     import numpy as np
 
     from llmhd_tools import console
     from llmhd_tools.errors import InputError
 
+    user, item = test.users.translate(users)[test["user"]], test.items.translate(items)[test["item"]]
     lost = (user < 0) | (item < 0)
     if not lost.any():
-        return 0
+        return user, item, 0
     row = int(np.argmax(lost))
     if unknown == "error":
         side = "user" if user[row] < 0 else "item"
         name = test.ids(side).names[int(test[side][row])]
-        raise InputError(f"{side} '{name}' has no embedding; count such rows with --unknown miss or leave them out with --unknown skip", where=test.where(row))
-    console.note(f"evaluate: {int(lost.sum()):,} rows of {test.source} name a user or item without embedding: {unknown}")
-    return len(np.unique(test["user"][user < 0])) if unknown == "miss" else 0
+        way_out = "count such rows as misses with --unknown miss or leave them out with --unknown skip"
+        raise InputError(f"{side} '{name}' has no embedding; {way_out}", where=test.where(row))
+    console.note(
+        f"evaluate: {int(lost.sum()):,} rows of {test.source} name a user or item without embedding: {unknown}"
+    )
+    return user, item, len(np.unique(test["user"][user < 0])) if unknown == "miss" else 0
 
 
 def noise_metrics(z: Tensors, train: Table, verdicts: Table | None) -> list[Record]:
@@ -150,7 +175,9 @@ def noise_metrics(z: Tensors, train: Table, verdicts: Table | None) -> list[Reco
     noisy = train["noise"] == 1
     head: Record = {"epoch": z.meta["epoch"]} if "epoch" in z.meta else {}
     head["split"] = "train"
-    values = {"noise-auc": auc(-predictions((users, items), train["user"], train["item"], "raw"), noisy)}
+    values: dict[str, float | None] = {
+        "noise-auc": auc(-predictions((users, items), train["user"], train["item"], "raw"), noisy)
+    }
     if verdicts is not None:
         pairs = {key for key, n in zip(_pairs(train), noisy, strict=True) if n}
         rows = np.flatnonzero(verdicts["label"] == 1) if "label" in verdicts else np.arange(len(verdicts))

@@ -15,8 +15,15 @@ if TYPE_CHECKING:
 def command(
     train: Annotated[str, typer.Argument(help="Clean interactions; - is stdin.", metavar="TRAIN")],
     ratio: Annotated[float, typer.Option("--ratio", help="Noisy rows to add, as a share of TRAIN's rows.", min=0)],
-    pool: Annotated[str | None, typer.Option("--pool", help="Draw from these interactions (say, low-rated ones), not at random.", metavar="FILE")] = None,
-    against: Annotated[list[str], typer.Option("--against", help="Never add a pair of this file; repeat it for more.", metavar="FILE")] = [],  # noqa: B006
+    pool: Annotated[
+        str | None,
+        typer.Option(
+            "--pool", help="Draw from these interactions (say, low-rated ones), not at random.", metavar="FILE"
+        ),
+    ] = None,
+    against: Annotated[
+        list[str], typer.Option("--against", help="Never add a pair of this file; repeat it for more.", metavar="FILE")
+    ] = [],  # noqa: B006
     seed: Seed = 0,
     output: Out = "-",
     quiet: Quiet = False,
@@ -40,9 +47,12 @@ def command(
     check_output(output, [train, pool, *against])
     clean = read_table(train, "interactions")
     noisy = inject(
-        clean, ratio, seed, [read_table(path, "interactions") for path in against],
+        clean,
+        ratio,
+        seed,
+        [read_table(path, "interactions") for path in against],
         read_table(pool, "interactions") if pool else None,
-    )  # fmt: skip
+    )
     write_table(output, noisy)
     console.note(f"inject-noise: {len(noisy) - len(clean):,} noisy rows added to {len(clean):,}")
 

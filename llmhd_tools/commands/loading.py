@@ -59,9 +59,12 @@ def samples_of(table: Table) -> Samples:
         row = int(np.argmax((steps < 0) | (steps > 1)))
         raise InputError("batches are not numbered 0, 1, 2, … in order", where=table.where(row))
     return Samples(
-        table["batch"], table["user"], table["item"],
-        table["negative"] if "negative" in table else None, table["label"] if "label" in table else None,
-    )  # fmt: skip
+        table["batch"],
+        table["user"],
+        table["item"],
+        table["negative"] if "negative" in table else None,
+        table["label"] if "label" in table else None,
+    )
 
 
 def read_texts(path: str, kind: str) -> dict[str, str]:

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmhd_tools.options import Alpha, Candidates, History, Link, MaxNoise, Out, Quiet, Schedule, Seed, Selection, Verbose
+from llmhd_tools.options import (
+    Alpha,
+    Candidates,
+    History,
+    Link,
+    MaxNoise,
+    Out,
+    Quiet,
+    Schedule,
+    Seed,
+    Selection,
+    Verbose,
+)
 
 if TYPE_CHECKING:
     from llmhd_tools.core.pruning import Embeddings, NoiseRate
@@ -15,7 +27,9 @@ if TYPE_CHECKING:
 
 
 def command(
-    samples: Annotated[str, typer.Argument(help="Samples of the coming epoch (train-epoch --next).", metavar="SAMPLES")],
+    samples: Annotated[
+        str, typer.Argument(help="Samples of the coming epoch (train-epoch --next).", metavar="SAMPLES")
+    ],
     history: History = [],  # noqa: B006 - typer copies it
     alpha: Alpha = 3000.0,
     max_noise: MaxNoise = 0.05,
@@ -23,7 +37,10 @@ def command(
     candidates: Candidates = 0.5,
     selection: Selection = "variance",
     link: Link = "sigmoid",
-    step: Annotated[int | None, typer.Option("--step", help="T of the first batch, where the samples are JSONL without meta.", min=0)] = None,
+    step: Annotated[
+        int | None,
+        typer.Option("--step", help="T of the first batch, where the samples are JSONL without meta.", min=0),
+    ] = None,
     seed: Seed = 0,
     output: Out = "-",
     quiet: Quiet = False,
@@ -54,17 +71,34 @@ def command(
         raise UsageError(f"{samples} does not say its first step; give it with --step")
     epochs, _ = read_history(history, table.users, table.items)
     noisy = prune(
-        table, epochs, NoiseRate(alpha, max_noise, schedule), first,
-        candidates=candidates, selection=selection, link=link, seed=seed, epoch=table.meta.get("epoch", 0),
-    )  # fmt: skip
+        table,
+        epochs,
+        NoiseRate(alpha, max_noise, schedule),
+        first,
+        candidates=candidates,
+        selection=selection,
+        link=link,
+        seed=seed,
+        epoch=table.meta.get("epoch", 0),
+    )
     write_table(output, noisy)
-    console.note(f"prune: {len(noisy):,} of {len(table):,} samples are noisy, {(noisy['candidate'] == 1).sum():,} of them candidates")
+    console.note(
+        f"prune: {len(noisy):,} of {len(table):,} samples are noisy, {(noisy['candidate'] == 1).sum():,} of them candidates"
+    )
 
 
 def prune(
-    samples: Table, history: Sequence[Embeddings], rate: NoiseRate, step: int, *,
-    candidates: float = 0.5, selection: str = "variance", link: str = "sigmoid", seed: int = 0, epoch: int = 0,
-) -> Table:  # fmt: skip
+    samples: Table,
+    history: Sequence[Embeddings],
+    rate: NoiseRate,
+    step: int,
+    *,
+    candidates: float = 0.5,
+    selection: str = "variance",
+    link: str = "sigmoid",
+    seed: int = 0,
+    epoch: int = 0,
+) -> Table:
     """The noisy rows of a samples table, in row order; ``history`` in the table's codes, ``step`` the first T."""
     import numpy as np
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +10,9 @@ import typer
 from llmhd_tools.options import Items, Llm, Out, Quiet, Verbose
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from llmhd_tools.files.tables import Table
     from llmhd_tools.llm.provider import Provider
 
@@ -42,9 +45,11 @@ def command(
     check_output(output, [noisy, profiles, items])
     user_texts, item_texts = read_texts(profiles, "profiles"), read_texts(items, "items")
     provider = open_provider(llm, item_texts=list(item_texts.values()))
+    if provider.notice:
+        console.note(f"score: {provider.notice}")
     wanted = failed = 0
 
-    def judged():  # noqa: ANN202
+    def judged() -> Iterator[Table]:
         nonlocal wanted, failed
         for chunk in read_chunks(noisy, "noisy"):
             result = score(chunk, user_texts, item_texts, provider)
@@ -67,21 +72,29 @@ def score(noisy: Table, profiles: Mapping[str, str], items: Mapping[str, str], p
     from llmhd_tools.files.tables import Table
 
     rows = np.flatnonzero(noisy["candidate"] == 1)
-    columns = dict(noisy.columns)
     errors: list[str | None] = [None] * len(noisy)
-    for column, target in (("item", "score"), ("negative", "negative_score")):
-        if column in noisy:
-            columns[target] = _column(noisy, rows, column, profiles, items, provider, errors)
-    columns["error"] = errors
-    columns["model"] = [provider.name if c == 1 else None for c in noisy["candidate"]]
-    for target in ("score", "negative_score"):  # one failed answer leaves the whole row without scores
-        if target in columns:
-            columns[target][[e is not None for e in errors]] = np.nan  # type: ignore[index]
+    scores = {
+        target: _scores(noisy, rows, column, profiles, items, provider, errors)
+        for column, target in (("item", "score"), ("negative", "negative_score"))
+        if column in noisy
+    }
+    failed = np.array([error is not None for error in errors], dtype=bool)
+    for values in scores.values():  # one failed answer leaves the whole row without scores
+        values[failed] = np.nan
+    model = [provider.name if c == 1 else None for c in noisy["candidate"]]
+    columns = {**noisy.columns, **scores, "error": errors, "model": model}
     return Table("judged", columns, noisy.users, noisy.items, extra=noisy.extra, source=noisy.source)
 
 
-def _column(noisy: Table, rows, column: str, profiles: Mapping[str, str], items: Mapping[str, str],
-            provider: Provider, errors: list[str | None]):  # noqa: ANN001, ANN202  # fmt: skip
+def _scores(
+    noisy: Table,
+    rows: NDArray[np.int64],
+    column: str,
+    profiles: Mapping[str, str],
+    items: Mapping[str, str],
+    provider: Provider,
+    errors: list[str | None],
+) -> NDArray[np.float64]:
     """Scores of (user, column's item) for some rows, NaN elsewhere; failures are told in ``errors``."""
     import numpy as np
 
@@ -91,9 +104,10 @@ def _column(noisy: Table, rows, column: str, profiles: Mapping[str, str], items:
     names = [str(name) for name in noisy.items.take(noisy[column][rows])]
     askable = []
     for row, user, name in zip(rows.tolist(), users, names, strict=True):
-        lacking = f"user '{user}' has no profile" if not profiles.get(user) else f"item '{name}' has no text" if not items.get(name) else None
-        if lacking:
-            errors[row] = errors[row] or lacking
+        if not profiles.get(user):
+            errors[row] = errors[row] or f"user '{user}' has no profile"
+        elif not items.get(name):
+            errors[row] = errors[row] or f"item '{name}' has no text"
         else:
             askable.append((row, Score(profiles[user], items[name])))
     values = np.full(len(noisy), np.nan)

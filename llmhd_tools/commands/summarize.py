@@ -11,7 +11,7 @@ from llmhd_tools.options import Items, Llm, Out, Quiet, Verbose
 
 if TYPE_CHECKING:
     from llmhd_tools.commands.loading import Training
-    from llmhd_tools.files.tables import Table
+    from llmhd_tools.files.tables import Column, Table
     from llmhd_tools.llm.provider import Provider
 
 
@@ -42,6 +42,8 @@ def command(
     check_output(output, [train, items])
     item_texts = read_texts(items, "items")
     provider = open_provider(llm, item_texts=list(item_texts.values()))
+    if provider.notice:
+        console.note(f"summarize: {provider.notice}")
     profiles = summarize(read_training(train), item_texts, provider)
     write_table(output, profiles)
     failed = sum(error is not None for error in profiles.columns.get("error", []))
@@ -68,7 +70,7 @@ def summarize(training: Training, items: Mapping[str, str], provider: Provider) 
     answers = provider.answer(console.progress([r for r in requests if r], "summarize"))
     none = Answer(None, "none of the user's items has a text")
     given = [next(answers) if request else none for request in requests]
-    columns = {
+    columns: dict[str, Column] = {
         "user": np.arange(graph.n_users, dtype=np.int32),
         "profile": [str(a.value or "") for a in given],
         "version": np.zeros(graph.n_users, dtype=np.int64),

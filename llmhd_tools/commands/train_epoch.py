@@ -11,7 +11,6 @@ import typer
 
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.streams import check_output, suffix_of
-
 from llmhd_tools.options import (
     Backbone,
     Batch,
@@ -24,8 +23,8 @@ from llmhd_tools.options import (
     Quiet,
     Regularisation,
     Rule,
-    ThresholdAlpha,
     Threads,
+    ThresholdAlpha,
     Verbose,
 )
 
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
     from llmhd_tools.commands.loading import Training
     from llmhd_tools.core.sampling import Samples
-    from llmhd_tools.files.tables import Table
+    from llmhd_tools.files.tables import Column, Table
     from llmhd_tools.files.tensors import Tensors
     from llmhd_tools.train.config import Config
     from llmhd_tools.train.trainer import State
@@ -45,13 +44,25 @@ Path = str | None
 
 def command(
     train: Annotated[str, typer.Argument(help="Training interactions.", metavar="TRAIN")],
-    output: Annotated[str, typer.Option("-o", "--output", help="The model, all that a later epoch needs.", metavar="FILE")],
+    output: Annotated[
+        str, typer.Option("-o", "--output", help="The model, all that a later epoch needs.", metavar="FILE")
+    ],
     model: Annotated[Path, typer.Option("--from", help="Go on from this model.", metavar="FILE")] = None,
-    samples: Annotated[Path, typer.Option("--samples", help="This epoch's samples; else drawn from the seed.", metavar="FILE")] = None,
-    judged: Annotated[Path, typer.Option("--judged", help="This epoch's noisy rows, judged; those not hard are dropped.", metavar="FILE")] = None,
-    embeddings: Annotated[Path, typer.Option("--embeddings", help="Where to write the final embeddings.", metavar="FILE")] = None,
-    next_: Annotated[Path, typer.Option("--next", help="Where to write the coming epoch's samples.", metavar="FILE")] = None,
-    verdicts: Annotated[Path, typer.Option("--verdicts", help="Where to write what became of the noisy rows.", metavar="FILE")] = None,
+    samples: Annotated[
+        Path, typer.Option("--samples", help="This epoch's samples; else drawn from the seed.", metavar="FILE")
+    ] = None,
+    judged: Annotated[
+        Path, typer.Option("--judged", help="This epoch's noisy rows; those not hard are dropped.", metavar="FILE")
+    ] = None,
+    embeddings: Annotated[
+        Path, typer.Option("--embeddings", help="Where to write the final embeddings.", metavar="FILE")
+    ] = None,
+    next_: Annotated[
+        Path, typer.Option("--next", help="Where to write the coming epoch's samples.", metavar="FILE")
+    ] = None,
+    verdicts: Annotated[
+        Path, typer.Option("--verdicts", help="Where to write which noisy rows were dropped.", metavar="FILE")
+    ] = None,
     epochs: Annotated[int, typer.Option("--epochs", help="Epochs to train.", min=1)] = 1,
     backbone: Backbone = None,
     loss: Loss = None,
@@ -90,7 +101,16 @@ def command(
         raise UsageError("--samples, --judged and --verdicts belong to one epoch; leave out --epochs")
     if verdicts and not judged:
         raise UsageError("--verdicts needs --judged: without it nothing is dropped")
-    chosen = {"backbone": backbone, "loss": loss, "dim": dim, "layers": layers, "batch": batch, "lr": lr, "reg": reg, "seed": seed}
+    chosen = {
+        "backbone": backbone,
+        "loss": loss,
+        "dim": dim,
+        "layers": layers,
+        "batch": batch,
+        "lr": lr,
+        "reg": reg,
+        "seed": seed,
+    }
     run = open_run(read_training(train), chosen, device, threads, read_tensors(model, "model") if model else None)
     table = run.read_samples(samples) if samples else None
     noisy = run.read_judged(judged) if judged else None
@@ -114,7 +134,9 @@ def tell(verdicts: Table | None) -> str:
     return f"; {len(verdicts):,} noisy samples, {hard:,} of them hard and kept, {len(verdicts) - hard:,} dropped"
 
 
-def open_run(training: Training, chosen: dict[str, Any], device: str, threads: int, model: Tensors | None = None) -> Run:
+def open_run(
+    training: Training, chosen: dict[str, Any], device: str, threads: int, model: Tensors | None = None
+) -> Run:
     """A run at its start, or where ``model`` left it; ``chosen`` holds the settings that were given, None for the others.
 
     Raises InputError for a model of another graph, UsageError for a setting that contradicts the model's.
@@ -129,7 +151,9 @@ def open_run(training: Training, chosen: dict[str, Any], device: str, threads: i
         raise InputError("has no settings that this llmhd understands", where=model.source)
     for name, value in given.items():
         if value != kept[name]:
-            raise UsageError(f"--{name} {value} contradicts {model.source}, which was trained with {kept[name]}; leave it out")
+            raise UsageError(
+                f"--{name} {value} contradicts {model.source}, which was trained with {kept[name]}; leave it out"
+            )
     if model.meta.get("graph") != training.digest:
         raise InputError("was trained on other interactions; go on with the same file", where=model.source)
     return Run(training, Config(**kept), device, threads, model)
@@ -150,12 +174,16 @@ class Run:
         from llmhd_tools.train.trainer import Trainer, pick_device, use_threads
 
         use_threads(self.threads)
-        self.trainer = Trainer(self.config, self.training.graph, pick_device(self.device), _state_of(start) if start else None)
+        self.trainer = Trainer(
+            self.config, self.training.graph, pick_device(self.device), _state_of(start) if start else None
+        )
         self._model = start
         self._made: dict[str, Any] = {}
         self.verdicts: Table | None = None
 
-    def train(self, table: Table | None = None, judged: Table | None = None, rule: str | None = None, alpha: float = 3000.0) -> None:
+    def train(
+        self, table: Table | None = None, judged: Table | None = None, rule: str | None = None, alpha: float = 3000.0
+    ) -> None:
         """Train one epoch on ``table`` (else on the epoch's own draw), leaving out the ``judged`` rows that are not hard.
 
         ``alpha`` is that of the score thresholds. Afterwards ``loss`` and ``verdicts`` tell how it went.
@@ -212,10 +240,15 @@ class Run:
         from llmhd_tools.files.tables import Table
 
         samples = self._draw(self.trainer.epoch + 1)
-        columns = {name: column for name in ("batch", "user", "item", "negative", "label")
-                   if (column := getattr(samples, name)) is not None}  # fmt: skip
+        names = ("batch", "user", "item", "negative", "label")
+        columns = {name: column for name in names if (column := getattr(samples, name)) is not None}
         columns["loss"] = self.trainer.losses(samples)
-        meta = {"epoch": self.trainer.epoch + 1, "step": self.trainer.step, "graph": self.training.digest, "made": self._made}
+        meta = {
+            "epoch": self.trainer.epoch + 1,
+            "step": self.trainer.step,
+            "graph": self.training.digest,
+            "made": self._made,
+        }
         return Table("samples", columns, self.training.users, self.training.items, meta)
 
     def read_samples(self, path: str) -> Table:
@@ -225,7 +258,9 @@ class Run:
         table = read_table(path, "samples", users=self.training.users, items=self.training.items)
         epoch = table.meta.get("epoch", self.trainer.epoch + 1)
         if epoch != self.trainer.epoch + 1:
-            raise InputError(f"holds the samples of epoch {epoch}, but epoch {self.trainer.epoch + 1} comes next", where=path)
+            raise InputError(
+                f"holds the samples of epoch {epoch}, but epoch {self.trainer.epoch + 1} comes next", where=path
+            )
         if ("negative" in table) != (self.config.loss == "bpr"):
             raise InputError(f"does not hold the samples that --loss {self.config.loss} needs", where=path)
         return table
@@ -287,16 +322,18 @@ def decide(judged: Table, samples: Samples, step: int, rule: str, alpha: float) 
 
     rows = _rows_of(judged, samples)
     nothing = np.full(len(judged), np.nan)
-    score = judged.columns.get("score", nothing)
+    score, negative_score = (judged[name] if name in judged else nothing for name in ("score", "negative_score"))
     at = step + samples.batch[rows]
     if samples.label is None:
-        hard = hard_pairs(score, judged.columns.get("negative_score", nothing), at, Thresholds(alpha), rule)
+        hard = hard_pairs(score, negative_score, at, Thresholds(alpha), rule)
     else:
         hard = hard_points(score, samples.label[rows], at, Thresholds(alpha), rule)
     hard &= judged["candidate"] == 1
     keep = np.ones(len(samples), dtype=bool)
     keep[rows] = hard
-    columns = {name: judged[name] for name in ("user", "item", "negative", "label") if name in judged}
+    columns: dict[str, Column] = {
+        name: judged[name] for name in ("user", "item", "negative", "label") if name in judged
+    }
     columns["verdict"] = ["hard" if h else "dropped" for h in hard]
     return keep, Table("verdicts", columns, judged.users, judged.items)
 
@@ -320,5 +357,8 @@ def _rows_of(judged: Table, samples: Samples) -> NDArray[np.int64]:
         rows = np.array([first.get(key, -1) for key in map(tuple, theirs.tolist())], dtype=np.int64)
         wrong = rows < 0
     if wrong.any():
-        raise InputError("is none of this epoch's samples; were these judged for another epoch?", where=judged.where(int(np.argmax(wrong))))
+        row = int(np.argmax(wrong))
+        raise InputError(
+            "is none of this epoch's samples; were these judged for another epoch?", where=judged.where(row)
+        )
     return rows

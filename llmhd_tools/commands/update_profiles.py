@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,18 +27,26 @@ from llmhd_tools.options import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from llmhd_tools.commands.loading import Training
+    from llmhd_tools.core.preference import Flags
     from llmhd_tools.core.pruning import Embeddings, NoiseRate
     from llmhd_tools.files.tables import Table
-    from llmhd_tools.llm.provider import Provider
+    from llmhd_tools.llm.provider import Provider, Revise
 
 
 def command(
     profiles: Annotated[str, typer.Argument(help="The profiles so far.", metavar="PROFILES")],
     train: Annotated[str, typer.Option("--train", help="Training interactions.", metavar="FILE")],
     items: Items,
-    model: Annotated[str, typer.Option("--model", help="Model of the finished epoch: its T and seed count.", metavar="FILE")],
-    flags: Annotated[str, typer.Option("--flags", help="Flag counts; read if it exists, written back whole.", metavar="FILE")],
+    model: Annotated[
+        str, typer.Option("--model", help="Model of the finished epoch: its T and seed count.", metavar="FILE")
+    ],
+    flags: Annotated[
+        str, typer.Option("--flags", help="Flag counts; read if it exists, written back whole.", metavar="FILE")
+    ],
     history: History = [],  # noqa: B006 - typer copies it
     llm: Llm = "lexical",
     alpha: Alpha = 3000.0,
@@ -83,16 +91,28 @@ def command(
     known = read_table(flags, "flags", users=training.users, items=training.items) if os.path.exists(flags) else None
     item_texts = read_texts(items, "items")
     result = update_profiles(
-        read_table(profiles, "profiles"), training, item_texts, read_history(history, training.users, training.items)[0], known,
-        rate=NoiseRate(alpha, max_noise, schedule), step=state.meta["step"], batch=state.meta["config"]["batch"],
-        seed=state.meta["config"]["seed"], provider=open_provider(llm, item_texts=list(item_texts.values())),
-        candidates=candidates, link=link, scope=scope, confidence=confidence, tracked=tracked,
-    )  # fmt: skip
+        read_table(profiles, "profiles"),
+        training,
+        item_texts,
+        read_history(history, training.users, training.items)[0],
+        known,
+        rate=NoiseRate(alpha, max_noise, schedule),
+        step=state.meta["step"],
+        batch=state.meta["config"]["batch"],
+        seed=state.meta["config"]["seed"],
+        provider=open_provider(llm, item_texts=list(item_texts.values())),
+        candidates=candidates,
+        link=link,
+        scope=scope,
+        confidence=confidence,
+        tracked=tracked,
+    )
     write_table(output, result.profiles)
     write_table(flags, result.flags)  # last: a pair counts as sent only once its profile is kept
     console.note(
         f"update-profiles: {result.flagged:,} pairs flagged; {result.false_positives:,} false positives and "
-        f"{result.false_negatives:,} false negatives are confident; {result.updated:,} profiles updated, {result.failed:,} answers unusable"
+        f"{result.false_negatives:,} false negatives are confident; {result.updated:,} profiles updated, "
+        f"{result.failed:,} answers unusable"
     )
 
 
@@ -110,74 +130,83 @@ class Update:
 
 
 def update_profiles(
-    profiles: Table, training: Training, items: Mapping[str, str], history: Sequence[Embeddings], flags: Table | None, *,
-    rate: NoiseRate, step: int, batch: int, seed: int, provider: Provider,
-    candidates: float, link: str, scope: str, confidence: int, tracked: int,
-) -> Update:  # fmt: skip
+    profiles: Table,
+    training: Training,
+    items: Mapping[str, str],
+    history: Sequence[Embeddings],
+    flags: Table | None,
+    *,
+    rate: NoiseRate,
+    step: int,
+    batch: int,
+    seed: int,
+    provider: Provider,
+    candidates: float,
+    link: str,
+    scope: str,
+    confidence: int,
+    tracked: int,
+) -> Update:
     """One round after a finished epoch: flag, collect the confident pairs, ask once for each user and direction."""
-    import numpy as np
+    from dataclasses import replace
 
     from llmhd_tools.core import preference
-    from llmhd_tools.files.tables import Table
 
     graph = training.graph
-    pairs = {1: (graph.user, graph.item), 0: preference.tracked_negatives(graph, tracked, seed)}
     share = rate.share(step, batch)
-    space = graph.n_users * graph.n_items
-
-    def keys(user, item, label):  # noqa: ANN001, ANN202
-        return user.astype(np.int64) * graph.n_items + item + label * space
-
-    fresh = []
-    for label, (user, item) in pairs.items():
+    now, flagged = _flags_of(flags), 0
+    for label, (user, item) in ((1, (graph.user, graph.item)), (0, preference.tracked_negatives(graph, tracked, seed))):
         chosen = preference.flagged(history, user, item, label, share, scope=scope, candidates=candidates, link=link)
-        fresh.append(keys(user[chosen], item[chosen], label))
-    new = np.concatenate(fresh)
-    none = np.zeros(0, dtype=np.int64)
-    old = (keys(flags["user"], flags["item"], flags["label"].astype(np.int64)), flags["count"], flags["sent"] == 1) if flags else (none, none, none == 1)
-    key, count, sent = preference.add_flags(*_sorted(*old), new)
-    due = np.flatnonzero((count >= confidence) & ~sent)
-    label, rest = np.divmod(key, space)
-    user, item = (rest // graph.n_items).astype(np.int32), (rest % graph.n_items).astype(np.int32)
-    revised, done, updated, failed = _revise(profiles, training, items, provider, user[due], item[due], label[due])
-    sent[due[done]] = True
-    table = Table(
-        "flags", {"user": user, "item": item, "label": label.astype(np.int8), "count": count, "sent": sent.astype(np.int8)},
-        training.users, training.items,
-    )  # fmt: skip
-    positives = int((label[due] == 1).sum())
-    return Update(revised, table, len(new), positives, len(due) - positives, updated, failed)
+        now = now.plus(user[chosen], item[chosen], label)
+        flagged += int(chosen.sum())
+    due = now.confident(confidence)
+    revised, done, updated, failed = _revise(profiles, training, items, provider, now, due)
+    now = replace(now, sent=now.sent | done)
+    positives = int((due & (now.label == 1)).sum())
+    table = _flags_table(now, training)
+    return Update(revised, table, flagged, positives, int(due.sum()) - positives, updated, failed)
 
 
-def _sorted(keys, count, sent):  # noqa: ANN001, ANN202
-    order = keys.argsort()
-    return keys[order], count[order], sent[order]
+def _flags_of(table: Table | None) -> Flags:
+    from llmhd_tools.core.preference import Flags
+
+    if table is None:
+        return Flags.none()
+    return Flags(table["user"], table["item"], table["label"], table["count"], table["sent"] == 1)
 
 
-def _revise(profiles: Table, training: Training, items: Mapping[str, str], provider: Provider, user, item, label):  # noqa: ANN001, ANN202
-    """Ask for each user first about their false positives, then about their false negatives.
+def _flags_table(flags: Flags, training: Training) -> Table:
+    from llmhd_tools.files.tables import Column, Table
 
-    Returns the new profiles, which of the pairs are done with, how many profiles changed and how many answers failed.
+    columns: dict[str, Column] = {"user": flags.user, "item": flags.item, "label": flags.label, "count": flags.count}
+    return Table("flags", columns | {"sent": flags.sent.astype("int8")}, training.users, training.items)
+
+
+def _revise(
+    profiles: Table,
+    training: Training,
+    items: Mapping[str, str],
+    provider: Provider,
+    flags: Flags,
+    due: NDArray[np.bool_],
+) -> tuple[Table, NDArray[np.bool_], int, int]:
+    """Ask about the due pairs: for each user first about false positives, then about false negatives.
+
+    Returns the new profiles, which of the pairs are done with, how many profiles changed and how many answers failed. A
+    failed answer leaves the profile as it was, and its pairs are asked about again after the next epoch.
     """
     import numpy as np
 
-    from llmhd_tools.files.tables import Table
-    from llmhd_tools.llm.provider import Revise
+    from llmhd_tools.files.tables import Column, Table
 
-    texts, models = list(profiles.columns["profile"]), list(profiles.columns.get("model", [None] * len(profiles)))
+    texts: list[str] = list(profiles.columns["profile"])
+    models = list(profiles.columns.get("model", [None] * len(profiles)))
     versions = profiles["version"].copy() if "version" in profiles else np.zeros(len(profiles), dtype=np.int64)
-    row_of = {str(name): row for row, name in enumerate(profiles.users.take(profiles["user"]))}
-    done = np.zeros(len(user), dtype=bool)
+    done = np.zeros(len(flags), dtype=bool)
     changed: set[int] = set()
     failed = 0
-    for direction, kind in ((1, "false-positive"), (0, "false-negative")):
-        asked: list[tuple[int, np.ndarray, Revise]] = []
-        for person in np.unique(user[label == direction]):
-            pairs = np.flatnonzero((user == person) & (label == direction))
-            row = row_of.get(str(training.users.names[person]))
-            named = tuple(text for name in training.items.take(item[pairs]) if (text := items.get(str(name))))
-            if row is not None and texts[row] and named:
-                asked.append((row, pairs, Revise(texts[row], named, kind)))
+    for label in (1, 0):
+        asked = list(_questions(profiles, texts, training, items, flags, due, label))
         for (row, pairs, request), answer in zip(asked, provider.answer(a[2] for a in asked), strict=True):
             if answer.error is not None:
                 failed += 1
@@ -187,5 +216,29 @@ def _revise(profiles: Table, training: Training, items: Mapping[str, str], provi
                 texts[row], models[row] = str(answer.value), provider.name
                 versions[row] = max(versions[row], 0) + 1
                 changed.add(row)
-    columns = {**profiles.columns, "profile": texts, "version": versions, "model": models}
-    return Table("profiles", columns, profiles.users, extra=profiles.extra, source=profiles.source), done, len(changed), failed
+    columns: dict[str, Column] = {**profiles.columns, "profile": texts, "version": versions, "model": models}
+    revised = Table("profiles", columns, profiles.users, extra=profiles.extra, source=profiles.source)
+    return revised, done, len(changed), failed
+
+
+def _questions(
+    profiles: Table,
+    texts: list[str],
+    training: Training,
+    items: Mapping[str, str],
+    flags: Flags,
+    due: NDArray[np.bool_],
+    label: int,
+) -> Iterator[tuple[int, NDArray[np.int64], Revise]]:
+    """For each user with due pairs of one label: the profile's row, the pairs and the question about them."""
+    import numpy as np
+
+    from llmhd_tools.llm.provider import Revise
+
+    row_of = {str(name): row for row, name in enumerate(profiles.users.take(profiles["user"]))}
+    rows = np.flatnonzero(due & (flags.label == label))
+    for pairs in np.split(rows, np.flatnonzero(np.diff(flags.user[rows])) + 1) if len(rows) else []:
+        row = row_of.get(str(training.users.names[flags.user[pairs[0]]]))
+        named = tuple(text for name in training.items.take(flags.item[pairs]) if (text := items.get(str(name))))
+        if row is not None and texts[row] and named:
+            yield row, pairs, Revise(texts[row], named, "false-positive" if label else "false-negative")

@@ -6,7 +6,7 @@ number of test items of each user; it returns one value per user.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,12 +24,12 @@ _CHUNK = 64  # items per chunk of the two-stage top k
 
 def recall(hits: Hits, relevant: Counts) -> Floats:
     """Hits among the first k, over all relevant items."""
-    return np.asarray(hits.sum(1) / relevant)
+    return np.divide(hits.sum(1), relevant, dtype=np.float64)
 
 
 def precision(hits: Hits, relevant: Counts) -> Floats:
     """Hits among the first k, over k."""
-    return np.asarray(hits.mean(1), dtype=np.float64)
+    return np.divide(hits.sum(1), hits.shape[1], dtype=np.float64)
 
 
 def hit(hits: Hits, relevant: Counts) -> Floats:
@@ -56,8 +56,13 @@ def map_(hits: Hits, relevant: Counts) -> Floats:
 
 
 METRICS: dict[str, Callable[[Hits, Counts], Floats]] = {
-    "recall": recall, "ndcg": ndcg, "precision": precision, "hit": hit, "mrr": mrr, "map": map_,
-}  # fmt: skip
+    "recall": recall,
+    "ndcg": ndcg,
+    "precision": precision,
+    "hit": hit,
+    "mrr": mrr,
+    "map": map_,
+}
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ def _select(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
 
 
 def hits_at(
-    users: NDArray[np.float32], items: NDArray[np.float32], test: ByUser, exclude: ByUser, k: int
+    users: NDArray[np.float32], items: NDArray[np.float32], test: ByUser, exclude: Sequence[ByUser], k: int
 ) -> tuple[NDArray[np.int64], Hits, Counts]:
     """Rank all items for every user with test items; excluded items never appear in the list.
 
@@ -125,9 +130,10 @@ def hits_at(
         row, item = test.pairs(block)
         known = item < len(items)  # a test item beyond the embeddings can only be a miss
         tested[row[known], item[known]] = True
-        row, item = exclude.pairs(block)
-        hidden = (item < len(items)) & ~tested[row, np.minimum(item, len(items) - 1)]
-        scores[row[hidden], item[hidden]] = -np.inf
+        for pairs in exclude:
+            row, item = pairs.pairs(block)
+            hidden = (item < len(items)) & ~tested[row, np.minimum(item, len(items) - 1)]
+            scores[row[hidden], item[hidden]] = -np.inf
         top = top_items(scores, k)
         hits[start : start + len(block), : top.shape[1]] = np.take_along_axis(tested, top, axis=1)
     return wanted, hits, relevant[wanted]

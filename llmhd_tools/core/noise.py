@@ -42,7 +42,9 @@ def pool_rows(
     distinct[first] = True
     rows = np.flatnonzero(usable & distinct)
     if len(rows) < count:
-        raise InputError(f"{count:,} noisy pairs are wanted, but the pool has only {len(rows):,} usable ones; lower --ratio")
+        raise InputError(
+            f"{count:,} noisy pairs are wanted, but the pool has only {len(rows):,} usable ones; lower --ratio"
+        )
     return np.sort(rng.choice(rows, count, replace=False))
 
 

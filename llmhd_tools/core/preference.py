@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +26,16 @@ def tracked_negatives(graph: Graph, per_positive: int, seed: int) -> tuple[Codes
 
 
 def flagged(
-    history: Sequence[Embeddings], user: Codes, item: Codes, label: int, share: float, *,
-    scope: str = "noisy", candidates: float = 0.5, link: str = "sigmoid",
-) -> NDArray[np.bool_]:  # fmt: skip
+    history: Sequence[Embeddings],
+    user: Codes,
+    item: Codes,
+    label: int,
+    share: float,
+    *,
+    scope: str = "noisy",
+    candidates: float = 0.5,
+    link: str = "sigmoid",
+) -> NDArray[np.bool_]:
     """Which of one group of pairs (all of ``label``) get a flag this epoch, (n,) bool.
 
     ``all`` (Eq. 18-20 as printed): the ⌊share·n⌋ pairs of lowest variance. ``noisy``: of the ⌊share·n⌋ pairs whose own
@@ -51,14 +59,43 @@ def flagged(
     return chosen
 
 
-def add_flags(
-    keys: NDArray[np.int64], count: NDArray[np.int64], sent: NDArray[np.bool_], new: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Flag counts after one more epoch: each of the distinct ``new`` keys gains one. Keys come back sorted."""
-    union = np.union1d(keys, new)
-    counts = np.zeros(len(union), dtype=np.int64)
-    was_sent = np.zeros(len(union), dtype=bool)
-    old = np.searchsorted(union, keys)
-    counts[old], was_sent[old] = count, sent
-    counts[np.searchsorted(union, new)] += 1
-    return union, counts, was_sent
+@dataclass(frozen=True)
+class Flags:
+    """How often each pair was flagged, sorted by (label, user, item): five columns of one length.
+
+    ``label`` is 1 for a training pair, 0 for a tracked negative; ``sent`` says that it has already changed a profile.
+    """
+
+    user: Codes
+    item: Codes
+    label: NDArray[np.int8]
+    count: NDArray[np.int64]
+    sent: NDArray[np.bool_]
+
+    @classmethod
+    def none(cls) -> Flags:
+        """No flags yet."""
+        codes = np.zeros(0, dtype=np.int32)
+        return cls(codes, codes, np.zeros(0, dtype=np.int8), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool))
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def plus(self, user: Codes, item: Codes, label: int) -> Flags:
+        """One more flag for each of some distinct pairs of one label."""
+        users, items = np.concatenate([self.user, user]), np.concatenate([self.item, item])
+        labels = np.concatenate([self.label, np.full(len(user), label, dtype=np.int8)])
+        count = np.concatenate([self.count, np.ones(len(user), dtype=np.int64)])
+        sent = np.concatenate([self.sent, np.zeros(len(user), dtype=bool)])
+        order = np.lexsort((items, users, labels))
+        users, items, labels = users[order], items[order], labels[order]
+        new = np.diff(users, prepend=-1).astype(bool) | np.diff(items, prepend=-1).astype(bool)
+        start = np.flatnonzero(new | np.diff(labels, prepend=-1).astype(bool))
+        if not len(start):
+            return self
+        counts, was_sent = np.add.reduceat(count[order], start), np.logical_or.reduceat(sent[order], start)
+        return Flags(users[start], items[start], labels[start], counts, was_sent)
+
+    def confident(self, needed: int) -> NDArray[np.bool_]:
+        """Pairs with at least ``needed`` flags (ε_γ) that have not been sent, (n,) bool (Eq. 20)."""
+        return np.asarray((self.count >= needed) & ~self.sent)

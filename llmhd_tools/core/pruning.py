@@ -94,9 +94,15 @@ def variance(history: Sequence[Embeddings], user: Codes, item: Codes, link: str 
 
 
 def candidates(
-    samples: Samples, noisy: NDArray[np.int64], positive: Floats, negative: Floats | None, share: float,
-    selection: str = "variance", seed: int = 0, epoch: int = 0,
-) -> NDArray[np.bool_]:  # fmt: skip
+    samples: Samples,
+    noisy: NDArray[np.int64],
+    positive: Floats,
+    negative: Floats | None,
+    share: float,
+    selection: str = "variance",
+    seed: int = 0,
+    epoch: int = 0,
+) -> NDArray[np.bool_]:
     """Which noisy rows are hard-sample candidates B_HC, (len(noisy),) bool (Eq. 8-10).
 
     In each batch the ⌈share·|B_N^p|⌉ rows of highest positive variance, united with as many of highest negative

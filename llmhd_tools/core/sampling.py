@@ -39,7 +39,9 @@ def draw_negatives(graph: Graph, user: Codes, rng: np.random.Generator) -> Codes
     Raises InputError where a user has touched every item.
     """
     if len(full := graph.full_users()) and np.isin(user, full).any():
-        raise InputError(f"{len(full)} user(s) have touched every item, so no negative can be drawn for them; leave them out")
+        raise InputError(
+            f"{len(full)} user(s) have touched every item, so no negative can be drawn for them; leave them out"
+        )
     item = rng.integers(graph.n_items, size=len(user), dtype=np.int32)
     again = np.flatnonzero(graph.has(user, item))
     while len(again):

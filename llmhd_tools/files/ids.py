@@ -51,7 +51,7 @@ class Ids:
         """For each code of this table its code in ``other``, (len(self),) int32; -1 where ``other`` lacks it."""
         return other.find(self.names)
 
-    def take(self, codes: Codes) -> list[Id]:
+    def take(self, codes: NDArray[np.int32] | NDArray[np.int64]) -> list[Id]:
         """The ids behind ``codes``."""
         names = self.names
         return [names[code] for code in codes.tolist()]

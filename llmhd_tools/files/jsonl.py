@@ -61,7 +61,7 @@ def read_records(path: str) -> Iterator[tuple[int, Record]]:
             except RecursionError:
                 raise InputError("is nested too deeply", where=path, line=number) from None
             if type(record) is not dict:
-                raise InputError("is not a JSON object such as {\"user\": …}", where=path, line=number)
+                raise InputError('is not a JSON object such as {"user": …}', where=path, line=number)
             yield number, record
 
 

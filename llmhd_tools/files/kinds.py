@@ -40,8 +40,12 @@ def guess_kind(path: str, records: list[Record]) -> str:
         raise InputError("holds no records", where=path)
     keys = set().union(*records)
     fitting = [
-        kind for kind in KINDS.values() if "text" in kind.forms and keys >= {spec.name for spec in kind.fields if spec.required}
+        kind
+        for kind in KINDS.values()
+        if "text" in kind.forms and keys >= {spec.name for spec in kind.fields if spec.required}
     ]
     if not fitting:
-        raise InputError(f"fits no known kind by its fields ({', '.join(sorted(keys)[:8])}); name it with --kind", where=path)
+        raise InputError(
+            f"fits no known kind by its fields ({', '.join(sorted(keys)[:8])}); name it with --kind", where=path
+        )
     return max(fitting, key=lambda kind: (len(keys & {spec.name for spec in kind.fields}), -len(kind.fields))).name

@@ -85,11 +85,15 @@ def read_arrays(path: str, *, verify: bool = False) -> Arrays:
     Raises InputError for anything that is not whole, holds Python objects, or declares far more data than it can hold.
     """
     with open_in(path) as stream:
-        source = stream if stream.seekable() and path != STDIO and hasattr(stream, "fileno") else io.BytesIO(stream.read())
+        source = (
+            stream if stream.seekable() and path != STDIO and hasattr(stream, "fileno") else io.BytesIO(stream.read())
+        )
         try:
             with zipfile.ZipFile(source) as archive:
                 _refuse_bombs(path, archive, source)
-                arrays = {info.filename.removesuffix(".npy"): _member(path, archive, info) for info in archive.infolist()}
+                arrays = {
+                    info.filename.removesuffix(".npy"): _member(path, archive, info) for info in archive.infolist()
+                }
                 comment = archive.comment
         except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
             raise InputError(f"is not a whole NPZ file ({error}); make it again", where=path) from None
@@ -114,7 +118,9 @@ def _member(path: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArr
     try:
         with archive.open(info) as member:
             version = np.lib.format.read_magic(member)
-            read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            read_header = (
+                np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            )
             shape, fortran, dtype = read_header(member)
             count = 1
             for length in shape:  # Python's integers: a lying header must not overflow

@@ -11,4 +11,9 @@ from llmhd_tools import __version__
 
 def made(command: str, params: Mapping[str, Any], inputs: Mapping[str, str | list[str]]) -> dict[str, Any]:
     """The ``made`` record that a binary file's meta carries; ``inputs`` maps an option's name to content digests."""
-    return {"command": command, "version": __version__, "params": dict(sorted(params.items())), "inputs": dict(sorted(inputs.items()))}
+    return {
+        "command": command,
+        "version": __version__,
+        "params": dict(sorted(params.items())),
+        "inputs": dict(sorted(inputs.items())),
+    }

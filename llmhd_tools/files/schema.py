@@ -119,8 +119,8 @@ KINDS: dict[str, Kind] = {
             (
                 Field("row", "int", "row of the samples file, from 0", False, low=0),
                 *_NOISY,
-                Field("score", "float", f"candidates only: {_SCORE}", False, low=1, high=10),
-                Field("negative_score", "float", "candidates only, pairwise only: the negative's", False, low=1, high=10),
+                Field("score", "number", f"candidates only: {_SCORE}", False, low=1, high=10),
+                Field("negative_score", "number", "candidates only, pairwise only: the negative's", False, low=1, high=10),
                 Field("error", "text", "why a candidate has no score", False),
                 Field("model", "text", "who scored it", False),
             ),
@@ -131,7 +131,7 @@ KINDS: dict[str, Kind] = {
             (
                 _USER,
                 _ITEM,
-                Field("label", "label", "1: training pair, perhaps a false positive; 0: tracked negative, perhaps a false one", low=0, high=1),
+                Field("label", "label", "1: training pair, perhaps a false positive; 0: tracked negative", low=0, high=1),
                 Field("count", "int", "epochs in which the pair was flagged", low=0),
                 Field("sent", "bool", "true: already used to update the user's profile"),
             ),

@@ -22,9 +22,25 @@ from llmhd_tools.files.streams import suffix_of
 
 Column = NDArray[Any] | list[Any]
 
-_DTYPES = {"user": np.int32, "item": np.int32, "int": np.int64, "label": np.int8, "bool": np.int8,
-           "float32": np.float32, "float": np.float64, "number": np.float64}  # fmt: skip
-_MISSING = {"int": -1, "label": -1, "bool": -1, "float32": math.nan, "float": math.nan, "number": math.nan, "text": None}
+_DTYPES = {
+    "user": np.int32,
+    "item": np.int32,
+    "int": np.int64,
+    "label": np.int8,
+    "bool": np.int8,
+    "float32": np.float32,
+    "float": np.float64,
+    "number": np.float64,
+}
+_MISSING = {
+    "int": -1,
+    "label": -1,
+    "bool": -1,
+    "float32": math.nan,
+    "float": math.nan,
+    "number": math.nan,
+    "text": None,
+}
 
 
 @dataclass
@@ -76,6 +92,8 @@ class Table:
         digest = hashlib.sha256(self.kind.encode())
         for name in sorted(names or self.columns):
             column = self.columns[name]
+            if _all_missing(column):  # text drops such a column
+                continue
             digest.update(f"\0{name}\0".encode())
             if isinstance(column, list):
                 digest.update(json.dumps(column).encode())
@@ -86,6 +104,12 @@ class Table:
             else:
                 digest.update(np.ascontiguousarray(column).tobytes())
         return digest.hexdigest()
+
+
+def _all_missing(column: Column) -> bool:
+    if isinstance(column, list):
+        return all(value is None for value in column)
+    return bool(np.isnan(column).all() if column.dtype.kind == "f" else (column < 0).all())
 
 
 def by_appearance(codes: NDArray[Any], ids: Ids) -> tuple[NDArray[np.int32], Ids]:
@@ -141,8 +165,10 @@ def concatenate(chunks: list[Table]) -> Table:
     joined = Table(first.kind, {}, first.users, first.items, first.meta, source=first.source)
     for spec in KINDS[first.kind].fields:
         if any(spec.name in chunk for chunk in chunks):
-            parts = [chunk.columns.get(spec.name, _blank(spec, len(chunk))) for chunk in chunks]
-            joined.columns[spec.name] = [v for part in parts for v in part] if spec.type == "text" else np.concatenate(parts)
+            parts = [chunk.columns[spec.name] if spec.name in chunk else _blank(spec, len(chunk)) for chunk in chunks]
+            joined.columns[spec.name] = (
+                [v for part in parts for v in part] if spec.type == "text" else np.concatenate(parts)
+            )
     if any(chunk.extra for chunk in chunks):
         joined.extra = [record for chunk in chunks for record in chunk.extra or [{}] * len(chunk)]
     return joined
@@ -154,11 +180,17 @@ def _blank(spec: Field, length: int) -> Column:
 
 
 def from_records(
-    kind: str, records: list[Record], source: str, lines: list[int] | None = None,
-    users: Ids | None = None, items: Ids | None = None,
-) -> Table:  # fmt: skip
+    kind: str,
+    records: list[Record],
+    source: str,
+    lines: list[int] | None = None,
+    users: Ids | None = None,
+    items: Ids | None = None,
+) -> Table:
     """A table of records (the dictionaries are emptied of the known fields). Raises InputError as ``read_table``."""
-    table = Table(kind, {}, Ids() if users is None else users, Ids() if items is None else items, source=source, lines=lines)
+    table = Table(
+        kind, {}, Ids() if users is None else users, Ids() if items is None else items, source=source, lines=lines
+    )
     if not records and not KINDS[kind].may_be_empty:
         raise InputError("holds no records", where=source)
     missing = object()
@@ -187,8 +219,17 @@ def _column(table: Table, spec: Field, values: list[Any], absent: object, missin
     return _typed(table, spec, values, optional=False)
 
 
-_ACCEPTED: dict[str, tuple[type, ...]] = {"user": (str, int), "item": (str, int), "int": (int,), "label": (int,), "bool": (bool,),
-             "float32": (int, float), "float": (int, float), "number": (int, float), "text": (str,)}  # fmt: skip
+_ACCEPTED: dict[str, tuple[type, ...]] = {
+    "user": (str, int),
+    "item": (str, int),
+    "int": (int,),
+    "label": (int,),
+    "bool": (bool,),
+    "float32": (int, float),
+    "float": (int, float),
+    "number": (int, float),
+    "text": (str,),
+}
 
 
 def _typed(table: Table, spec: Field, values: list[Any], *, optional: bool) -> Column:
@@ -213,8 +254,17 @@ def _typed(table: Table, spec: Field, values: list[Any], *, optional: bool) -> C
     return column.astype(_DTYPES[spec.type], copy=False)
 
 
-_WANTED = {"user": "a string or an integer", "item": "a string or an integer", "int": "an integer", "label": "0 or 1",
-           "bool": "true or false", "float32": "a number", "float": "a number", "number": "a number", "text": "a string"}  # fmt: skip
+_WANTED = {
+    "user": "a string or an integer",
+    "item": "a string or an integer",
+    "int": "an integer",
+    "label": "0 or 1",
+    "bool": "true or false",
+    "float32": "a number",
+    "float": "a number",
+    "number": "a number",
+    "text": "a string",
+}
 
 
 def _say(spec: Field, value: object) -> str:
@@ -244,7 +294,9 @@ def check_kind(path: str, meta: object, kind: str) -> Record:
     if meta["kind"] != kind:
         raise InputError(f"holds {meta['kind']}, but {kind} is wanted here", where=path)
     if meta.get("schema") != KINDS[kind].schema:
-        raise InputError(f"has schema {meta.get('schema')} of {kind}; this llmhd knows {KINDS[kind].schema}", where=path)
+        raise InputError(
+            f"has schema {meta.get('schema')} of {kind}; this llmhd knows {KINDS[kind].schema}", where=path
+        )
     return meta
 
 
@@ -253,7 +305,11 @@ def read_ids(path: str, arrays: Arrays, side: str) -> Ids:
     name = f"{side}_ids"
     names = unpack_json(arrays.pop(name), path, name) if name in arrays else []
     ids = Ids(names if isinstance(names, list) else [])
-    if not all(type(n) in (str, int) for n in ids.names) or len(ids.index) != len(ids.names) or not isinstance(names, list):
+    if (
+        not all(type(n) in (str, int) for n in ids.names)
+        or len(ids.index) != len(ids.names)
+        or not isinstance(names, list)
+    ):
         raise InputError(f"array '{name}' is not a list of distinct ids", where=path)
     return ids
 
@@ -279,11 +335,16 @@ def _from_arrays(path: str, kind: str, arrays: Arrays) -> Table:
 def _stored_column(table: Table, spec: Field, array: NDArray[Any]) -> Column:
     if spec.type == "text":
         texts = unpack_json(array, table.source, spec.name)
-        if not isinstance(texts, list) or not all(isinstance(t, str) or (t is None and not spec.required) for t in texts):
+        if not isinstance(texts, list) or not all(
+            isinstance(t, str) or (t is None and not spec.required) for t in texts
+        ):
             raise InputError(f"column '{spec.name}' is not a list of strings", where=table.source)
         return texts
     if array.ndim != 1 or array.dtype != _DTYPES[spec.type]:
-        raise InputError(f"column '{spec.name}' is {array.dtype} {array.shape}, must be {np.dtype(_DTYPES[spec.type])} (n,)", where=table.source)
+        raise InputError(
+            f"column '{spec.name}' is {array.dtype} {array.shape}, must be {np.dtype(_DTYPES[spec.type])} (n,)",
+            where=table.source,
+        )
     if spec.type in ("user", "item"):
         if len(array) and not 0 <= array.min() <= array.max() < len(table.ids(spec.name)):
             raise InputError(f"column '{spec.name}' points outside its id table", where=table.source)
@@ -325,7 +386,9 @@ def to_arrays(table: Table) -> Arrays:
         if any(spec.type == side for spec in kind.fields):
             arrays[f"{side}_ids"] = pack_json(ids.names)
     for name, column in table.columns.items():
-        arrays[name] = pack_json(column) if isinstance(column, list) else np.asarray(column, dtype=_DTYPES[kind[name].type])
+        arrays[name] = (
+            pack_json(column) if isinstance(column, list) else np.asarray(column, dtype=_DTYPES[kind[name].type])
+        )
     if table.extra is not None:
         arrays["extra"] = pack_json(table.extra)
     return arrays

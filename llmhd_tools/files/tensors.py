@@ -82,7 +82,10 @@ def _check_embeddings(path: str, arrays: Arrays, users: Ids, items: Ids) -> None
         if side not in arrays:
             raise InputError(f"array '{side}' is missing", where=path)
         if arrays[side].ndim != 2 or len(arrays[side]) != len(ids) or arrays[side].dtype.kind != "f":
-            raise InputError(f"array '{side}' is {arrays[side].dtype} {arrays[side].shape}, must be float ({len(ids)}, dim)", where=path)
+            raise InputError(
+                f"array '{side}' is {arrays[side].dtype} {arrays[side].shape}, must be float ({len(ids)}, dim)",
+                where=path,
+            )
         arrays[side] = arrays[side].astype(np.float32, copy=False)
     if arrays["user"].shape[1] != arrays["item"].shape[1]:
         raise InputError("user and item embeddings differ in dimension", where=path)

@@ -33,6 +33,7 @@ def to_torch(matrix: sp.csr_matrix, device: torch.device) -> Tensor:
             torch.from_numpy(matrix.indices.astype(np.int32)),
             torch.from_numpy(matrix.data.astype(np.float32)),
             size=matrix.shape,
+            check_invariants=True,
         ).to(device)
 
 
@@ -46,7 +47,7 @@ class _LayerMean(torch.autograd.Function):
         return table[rows], layer_mean(table, adjacency, layers)[rows]
 
     @staticmethod
-    def backward(ctx: Any, ego: Tensor, final: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, ego: Tensor, final: Tensor) -> tuple[Tensor, None, None, None]:
         (rows,) = ctx.saved_tensors
         gradient = torch.zeros(ctx.size, dtype=final.dtype, device=final.device).index_add_(0, rows, final)
         total = layer_mean(gradient, ctx.adjacency, ctx.layers)
@@ -64,5 +65,5 @@ def layer_mean(table: Tensor, adjacency: Tensor, layers: int) -> Tensor:
 
 def layer_mean_rows(table: Tensor, adjacency: Tensor, layers: int, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Rows of E and of the layer mean, both (len(rows), dim), differentiable in ``table``."""
-    ego, final = _LayerMean.apply(table, adjacency, layers, rows)  # type: ignore[no-untyped-call]
+    ego, final = _LayerMean.apply(table, adjacency, layers, rows)
     return ego, final

@@ -77,9 +77,13 @@ class Trainer:
 
     def state(self) -> State:
         """The state now, on the host."""
+
         def moments(name: str) -> dict[str, NDArray[np.float32]]:
             kept = self.adam.state
-            return {key: _host(kept[p][name]) if p in kept else np.zeros(p.shape, np.float32) for key, p in self.params.items()}
+            return {
+                key: _host(kept[p][name]) if p in kept else np.zeros(p.shape, np.float32)
+                for key, p in self.params.items()
+            }
 
         params = {name: _host(param) for name, param in self.params.items()}
         return State(params, moments("exp_avg"), moments("exp_avg_sq"), self.epoch, self.step)
@@ -96,12 +100,16 @@ class Trainer:
         total = 0.0
         for start, end in zip(bounds[:-1], bounds[1:], strict=True):
             part = slice(start, end)
-            loss = self._loss(rows[:, part], None if label is None else label[part], None if weight is None else weight[part])
+            loss = self._loss(
+                rows[:, part], None if label is None else label[part], None if weight is None else weight[part]
+            )
             self.adam.zero_grad(set_to_none=True)
             loss.backward()
             value = loss.item()
             if not np.isfinite(value):
-                raise Diverged(f"the loss is {value} at epoch {self.epoch + 1}, step {self.step}; nothing was written; lower --lr")
+                raise Diverged(
+                    f"the loss is {value} at epoch {self.epoch + 1}, step {self.step}; nothing was written; lower --lr"
+                )
             self.adam.step()
             self.step += 1
             total += value

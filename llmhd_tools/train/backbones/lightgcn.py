@@ -20,7 +20,11 @@ class LightGCN:
 
     def initial(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Xavier-uniform tables, each side by its own size: bound √(6 / (n + dim))."""
-        return {"embedding": np.concatenate([xavier_uniform(n, self.config.dim, rng) for n in (self.graph.n_users, self.graph.n_items)])}
+        return {
+            "embedding": np.concatenate(
+                [xavier_uniform(n, self.config.dim, rng) for n in (self.graph.n_users, self.graph.n_items)]
+            )
+        }
 
     def rows(self, params: dict[str, Tensor], nodes: Tensor) -> tuple[Tensor, Tensor]:
         """Ego rows, which the regulariser sees, and final rows."""

@@ -1,0 +1,169 @@
+"""``llmhd import``: other people's formats to ours, filtered and split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from llmhd_tools.options import Quiet, Seed, Verbose
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from llmhd_tools.files.tables import Table
+    from llmhd_tools.importers.source import Interactions
+
+Name = str | None
+SPLITS = ("train", "valid", "test")
+
+
+def command(
+    format: Annotated[str, typer.Argument(help="rlmrec, recbole, movielens, csv, tsv or parquet.", metavar="FORMAT")],
+    source: Annotated[str, typer.Argument(help="The folder or file to import.", metavar="SOURCE")],
+    output: Annotated[str, typer.Option("-o", "--output", help="The folder to write into.", metavar="FOLDER")],
+    user: Annotated[Name, typer.Option("--user", help="Column of users, where columns have names.")] = None,
+    item: Annotated[Name, typer.Option("--item", help="Column of items.")] = None,
+    rating: Annotated[Name, typer.Option("--rating", help="Column of ratings.")] = None,
+    timestamp: Annotated[Name, typer.Option("--timestamp", help="Column of times.")] = None,
+    min_rating: Annotated[float | None, typer.Option("--min-rating", help="Keep ratings from here up.")] = None,
+    low_rated: Annotated[
+        Name, typer.Option("--low-rated", help="Where to keep the rows below --min-rating.", metavar="FILE")
+    ] = None,
+    core: Annotated[int, typer.Option("--k-core", help="Drop users and items with fewer rows, repeatedly.", min=1)] = 1,
+    split: Annotated[str, typer.Option("--split", help="Shares of train:valid:test, or none.")] = "3:1:1",
+    split_by: Annotated[
+        str,
+        typer.Option(
+            "--split-by", help="global (every user and item keeps a train row), user, or time (latest held out)."
+        ),
+    ] = "global",
+    seed: Seed = 0,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Import a dataset from another format.
+
+    Writes train.jsonl, valid.jsonl and test.jsonl (or interactions.jsonl with --split none), and items.jsonl and
+    profiles.jsonl where the source has texts. Repeated pairs are dropped, then low ratings, then what the k-core leaves
+    out. A source that comes with its own split keeps it, and takes no filters.
+
+    \b
+    Examples:
+      llmhd import rlmrec amazon -o data
+      llmhd import movielens ml-1m -o data --min-rating 4 --low-rated data/low.jsonl --k-core 5 --split-by user
+      llmhd import csv clicks.csv -o data --user visitor --item sku --timestamp time --split 8:1:1 --split-by time
+    """
+    from llmhd_tools import console
+    from llmhd_tools.errors import UsageError
+    from llmhd_tools.importers import read_source
+
+    columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
+    found = read_source(format, source, **{name: column for name, column in columns.items() if column is not None})
+    if found.splits:
+        if min_rating is not None or core > 1:
+            raise UsageError(f"{source} comes with its own split; --min-rating and --k-core would spoil it")
+        parts = {name: _table(rows) for name, rows in found.splits.items()}
+        pool = None
+    else:
+        table, pool = _filter(_table(found.interactions), min_rating, core)
+        parts = _split(table, split, split_by, seed)
+    if low_rated is not None and pool is None:
+        raise UsageError("--low-rated needs --min-rating, and a source without a split of its own")
+    written = dict(_write(output, parts, found.items, found.profiles, low_rated, pool))
+    console.note("import: " + ", ".join(f"{path} {count:,}" for path, count in written.items()))
+
+
+def _table(rows: Interactions) -> Table:
+    from llmhd_tools.files.tables import Table
+
+    table = Table("interactions", {})
+    table.columns = {"user": table.users.add(rows.user), "item": table.items.add(rows.item)}
+    for name, column in (("rating", rows.rating), ("timestamp", rows.timestamp)):
+        if column is not None:
+            table.columns[name] = column
+    return table
+
+
+def _filter(table: Table, min_rating: float | None, core: int) -> tuple[Table, Table | None]:
+    """The rows to use, and the low-rated ones where there is a floor."""
+    from llmhd_tools.core import split
+    from llmhd_tools.errors import InputError, UsageError
+
+    table = table.take(split.dedupe(table["user"], table["item"], table["timestamp"] if "timestamp" in table else None))
+    pool = None
+    if min_rating is not None:
+        if "rating" not in table:
+            raise UsageError("--min-rating needs ratings; name their column with --rating")
+        keep, low = split.rating_floor(table["rating"], min_rating)
+        table, pool = table.take(keep), table.take(low)
+    if core > 1:
+        table = table.take(split.k_core(table["user"], table["item"], core, core))
+    if not len(table):
+        raise InputError("no row is left; lower --min-rating or --k-core")
+    return table, pool
+
+
+def _split(table: Table, shares: str, by: str, seed: int) -> dict[str, Table]:
+    from llmhd_tools.core.seeds import generator
+    from llmhd_tools.errors import UsageError
+
+    if shares == "none":
+        return {"interactions": table}
+    try:
+        ratios = [float(share) for share in shares.split(":")]
+        train, valid, test = ratios
+        parts = _parts(table, (train, valid, test), by, generator(seed, 0, "split"))
+    except ValueError:
+        raise UsageError(f"--split '{shares}' is not three shares such as 3:1:1, nor none") from None
+    return {name: table.take(parts == number) for number, name in enumerate(SPLITS)}
+
+
+def _parts(table: Table, ratios: tuple[float, float, float], by: str, rng: np.random.Generator) -> NDArray[np.int8]:
+    from llmhd_tools.core import split
+    from llmhd_tools.errors import UsageError
+
+    if by == "global":
+        return split.split_global(table["user"], table["item"], ratios, rng=rng)
+    if by == "user":
+        return split.split_per_user(table["user"], ratios, rng=rng)
+    if by != "time":
+        raise UsageError(f"--split-by {by} is unknown; choose from global, user, time")
+    if "timestamp" not in table:
+        raise UsageError("--split-by time needs times; name their column with --timestamp")
+    return split.split_by_time(table["user"], table["timestamp"], ratios)
+
+
+def _write(
+    folder: str,
+    parts: dict[str, Table],
+    items: list[dict[str, Any]],
+    profiles: list[dict[str, Any]],
+    low_rated: str | None,
+    pool: Table | None,
+) -> Iterator[tuple[str, int]]:
+    """Write all files; yields each one's path and number of records."""
+    import os
+
+    from llmhd_tools.errors import InputError
+    from llmhd_tools.files.jsonl import write_records
+    from llmhd_tools.files.tables import write_table
+
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot be made a folder: {(error.strerror or '').lower()}", where=folder) from None
+    for name, table in parts.items():
+        path = os.path.join(folder, f"{name}.jsonl")
+        write_table(path, table)
+        yield path, len(table)
+    for name, records in (("items", items), ("profiles", profiles)):
+        if records:
+            path = os.path.join(folder, f"{name}.jsonl")
+            write_records(path, records)
+            yield path, len(records)
+    if low_rated is not None and pool is not None:
+        write_table(low_rated, pool)
+        yield low_rated, len(pool)

@@ -1,0 +1,350 @@
+"""The loop behind ``llmhd run``: the stages of the pipe, in one process, over the files of one folder."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+from llmhd_tools import console
+from llmhd_tools.commands.evaluate import check_known, noise_metrics, parse_at, parse_metrics, rank_metrics
+from llmhd_tools.commands.loading import align, by_user, read_training, texts_of
+from llmhd_tools.commands.prune import prune
+from llmhd_tools.commands.score import score
+from llmhd_tools.commands.summarize import summarize
+from llmhd_tools.commands.train_epoch import open_run, pick_rule, tell
+from llmhd_tools.commands.update_profiles import Update, update_profiles
+from llmhd_tools.core.pruning import NoiseRate
+from llmhd_tools.errors import InputError, UsageError
+from llmhd_tools.files.jsonl import read_records, write_records
+from llmhd_tools.files.streams import open_out
+from llmhd_tools.files.tables import Table, read_table, write_table
+from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
+from llmhd_tools.llm.provider import open_provider
+
+Record = dict[str, Any]
+_MAY_CHANGE = ("epochs", "patience", "threads")  # of a run's settings, when it goes on
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of ``run``; see its help."""
+
+    train: str
+    valid: str
+    test: str | None
+    items: str | None
+    profiles: str | None
+    denoise: str
+    backbone: str | None
+    loss: str | None
+    dim: int | None
+    layers: int | None
+    batch: int | None
+    lr: float | None
+    reg: float | None
+    seed: int | None
+    epochs: int
+    patience: int
+    select: str
+    at: str
+    metrics: str
+    unknown: str
+    warm_up: int
+    window: int
+    alpha: float
+    max_noise: float
+    schedule: str
+    candidates: float
+    selection: str
+    link: str
+    rule: str | None
+    threshold_alpha: float | None
+    llm: str
+    update: bool
+    scope: str
+    confidence: int
+    tracked: int
+    noise: bool
+    keep: bool
+    device: str
+    threads: int
+
+    @property
+    def chosen(self) -> Record:
+        """The training settings that were given."""
+        names = ("backbone", "loss", "dim", "layers", "batch", "lr", "reg", "seed")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass
+class Progress:
+    """Where a run stands after its last whole epoch; the last file that an epoch writes."""
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best: float = -1.0
+
+
+class Loop:
+    """One run in one folder."""
+
+    def __init__(self, folder: str, settings: Settings) -> None:
+        self.folder, self.settings = folder, settings
+        self.metric, self.k = _selection(settings.select)
+        self.at, self.names = parse_at(settings.at), parse_metrics(settings.metrics)
+        self.rate = NoiseRate(settings.alpha, settings.max_noise, settings.schedule)
+        self.llmhd = settings.denoise == "llmhd"
+        self.progress = Progress()
+        self.records: list[Record] = []
+        self.history: deque[Tensors] = deque(maxlen=settings.window)
+        self.samples: Table | None = None
+        self.flags: Table | None = None
+
+    def run(self, *, resume: bool) -> None:
+        """Train to the end, measure the best epoch on the test split, print that as JSONL."""
+        with _locked(self.folder):
+            self._open(resume)
+            self._load()
+            limit = self.settings.epochs
+            while (
+                self.progress.epoch < limit and self.progress.epoch - self.progress.best_epoch < self.settings.patience
+            ):
+                self._epoch(self.progress.epoch + 1)
+            self._finish()
+
+    def _open(self, resume: bool) -> None:
+        """Start the folder, or take up where it stands."""
+        settings = {f.name: getattr(self.settings, f.name) for f in fields(Settings) if f.name not in _MAY_CHANGE}
+        if os.path.exists(self._path("progress.json")) or os.path.exists(self._path("settings.json")):
+            if not resume:
+                raise InputError("holds a run already; go on with --resume or name another folder", where=self.folder)
+            kept = _read_json(self._path("settings.json"))
+            if differing := [name for name in settings if kept.get(name) != settings[name]]:
+                raise UsageError(
+                    f"--{differing[0].replace('_', '-')} differs from the run in {self.folder}; --resume needs the same"
+                )
+        else:
+            _write_json(self._path("settings.json"), settings)
+        if os.path.exists(self._path("progress.json")):
+            self.progress = Progress(**_read_json(self._path("progress.json")))
+            self.records = [
+                r for _, r in read_records(self._path("metrics.jsonl")) if r["epoch"] <= self.progress.epoch
+            ]
+            self.records = [r for r in self.records if r["split"] != "test"]
+
+    def _load(self) -> None:
+        """Read what the run needs, and check it before the first epoch."""
+        s, done = self.settings, self.progress.epoch
+        self.interactions = read_table(s.train, "interactions")
+        self.training = read_training(s.train)
+        self.valid = read_table(s.valid, "interactions")
+        self.test = read_table(s.test, "interactions") if s.test else None
+        for table in (self.valid, self.test):
+            if table is not None:
+                check_known(table, self.training.users, self.training.items, s.unknown)
+        model = read_tensors(self._path(f"epoch-{done}", "model.npz"), "model") if done else None
+        self.run_ = open_run(self.training, s.chosen, s.device, s.threads, model)
+        pick_rule(s.rule, self.run_.config.loss)
+        if s.denoise == "none":
+            return
+        ids = {"users": self.training.users, "items": self.training.items}
+        for epoch in range(max(1, done - s.window + 1), done + 1):
+            self.history.append(read_tensors(self._path(f"epoch-{epoch}", "embeddings.npz"), "embeddings"))
+        if done >= s.warm_up:
+            self.samples = read_table(self._path(f"epoch-{done + 1}", "samples.npz"), "samples", **ids)
+        if self.llmhd:
+            self._load_texts(done)
+
+    def _load_texts(self, done: int) -> None:
+        s = self.settings
+        assert s.items is not None
+        self.items = texts_of(read_table(s.items, "items"))
+        self.provider = open_provider(s.llm, item_texts=list(self.items.values()))
+        if self.provider.notice:
+            console.note(f"run: {self.provider.notice}")
+        flags = self._path(f"epoch-{done}", "flags.npz")
+        if os.path.exists(flags):
+            self.flags = read_table(flags, "flags", users=self.training.users, items=self.training.items)
+            self.profiles = read_table(self._path(f"epoch-{done}", "profiles.jsonl"), "profiles")
+        elif s.profiles:
+            self.profiles = read_table(s.profiles, "profiles")
+        else:
+            path = self._path("profiles.jsonl")
+            if not os.path.exists(path):
+                console.note("run: summarising every user's taste")
+                write_table(path, summarize(self.training, self.items, self.provider))
+            self.profiles = read_table(path, "profiles")
+
+    def _epoch(self, epoch: int) -> None:
+        """One epoch: judge its samples, train on the rest, measure, update profiles, draw the next samples."""
+        s, started = self.settings, time.perf_counter()
+        os.makedirs(self._path(f"epoch-{epoch}"), exist_ok=True)
+        denoised = s.denoise != "none" and epoch > s.warm_up
+        judged = self._judge(epoch) if denoised else None
+        self.run_.train(self.samples if denoised else None, judged, s.rule, s.threshold_alpha or s.alpha)
+        z = self.run_.embeddings()
+        write_tensors(self._path(f"epoch-{epoch}", "embeddings.npz"), z)
+        counts = self._counts(judged)
+        if s.denoise != "none":
+            self.history.append(z)
+        if denoised and self.llmhd and s.update:
+            counts["updated-profiles"] = self._update(epoch).updated
+        if s.denoise != "none" and epoch >= s.warm_up:
+            os.makedirs(self._path(f"epoch-{epoch + 1}"), exist_ok=True)
+            self.samples = self.run_.next_samples()
+            write_table(self._path(f"epoch-{epoch + 1}", "samples.npz"), self.samples)
+        write_tensors(self._path(f"epoch-{epoch}", "model.npz"), self.run_.model())
+        chosen = self._measure(z, counts)
+        self._keep(epoch, chosen, z)
+        mark = "*" if self.progress.best_epoch == epoch else " "
+        told = (
+            f"epoch {epoch}: loss {self.run_.loss:.4f}, valid {s.select} {chosen:.4f}{mark}{tell(self.run_.verdicts)}"
+        )
+        if "updated-profiles" in counts:
+            told += f"; {counts['updated-profiles']:,} profiles updated"
+        console.note(f"{told} ({time.perf_counter() - started:.1f} s)")
+
+    def _judge(self, epoch: int) -> Table:
+        """The noisy samples of the epoch, with the candidates' scores where an LLM is to rescue the hard ones."""
+        s = self.settings
+        assert self.samples is not None
+        noisy = prune(
+            self.samples,
+            align(self.history, self.training.users, self.training.items),
+            self.rate,
+            self.run_.trainer.step,
+            candidates=s.candidates if self.llmhd else 0.0,
+            selection=s.selection,
+            link=s.link,
+            seed=self.run_.config.seed,
+            epoch=epoch,
+        )
+        write_table(self._path(f"epoch-{epoch}", "noisy.jsonl"), noisy)
+        if not self.llmhd:
+            return Table("judged", noisy.columns, noisy.users, noisy.items)
+        judged = score(noisy, texts_of(self.profiles), self.items, self.provider)
+        write_table(self._path(f"epoch-{epoch}", "judged.jsonl"), judged)
+        return judged
+
+    def _counts(self, judged: Table | None) -> dict[str, int]:
+        verdicts = self.run_.verdicts
+        if judged is None or verdicts is None:
+            return {}
+        write_table(self._path(f"epoch-{self.run_.trainer.epoch}", "verdicts.jsonl"), verdicts)
+        hard = list(verdicts.columns["verdict"]).count("hard")
+        candidates = int((judged["candidate"] == 1).sum())
+        return {"noisy": len(judged), "candidates": candidates, "hard": hard, "dropped": len(judged) - hard}
+
+    def _update(self, epoch: int) -> Update:
+        s, config = self.settings, self.run_.config
+        result = update_profiles(
+            self.profiles,
+            self.training,
+            self.items,
+            align(self.history, self.training.users, self.training.items),
+            self.flags,
+            rate=self.rate,
+            step=self.run_.trainer.step,
+            batch=config.batch,
+            seed=config.seed,
+            provider=self.provider,
+            candidates=s.candidates,
+            link=s.link,
+            scope=s.scope,
+            confidence=s.confidence,
+            tracked=s.tracked,
+        )
+        self.profiles, self.flags = result.profiles, result.flags
+        write_table(self._path(f"epoch-{epoch}", "profiles.jsonl"), self.profiles)
+        write_table(self._path(f"epoch-{epoch}", "flags.npz"), self.flags)
+        return result
+
+    def _measure(self, z: Tensors, counts: dict[str, int]) -> float:
+        """Record the epoch's metrics and counts; the value of the metric that chooses the epoch."""
+        hidden = [by_user(self.interactions, z.users, z.items)]
+        found = rank_metrics(z, self.valid, hidden, self.at, self.names, "valid", self.settings.unknown)
+        (chosen,) = rank_metrics(z, self.valid, hidden, [self.k], [self.metric], "valid", self.settings.unknown)
+        if chosen not in found:
+            found.append(chosen)
+        head = {"epoch": z.meta["epoch"], "split": "train"}
+        found.append(head | {"metric": "loss", "value": self.run_.loss})
+        found += [head | {"metric": name, "value": float(count)} for name, count in counts.items()]
+        if self.settings.noise:
+            found += noise_metrics(z, self.interactions, self.run_.verdicts)
+        self.records += found
+        return float(chosen["value"])
+
+    def _keep(self, epoch: int, value: float, z: Tensors) -> None:
+        """Make the epoch count: metrics, the best embeddings, and last the progress; then drop what is done with."""
+        if value > self.progress.best:
+            self.progress = Progress(epoch, epoch, value)
+            write_tensors(self._path("best.npz"), z)
+        else:
+            self.progress = Progress(epoch, self.progress.best_epoch, self.progress.best)
+        write_records(self._path("metrics.jsonl"), self.records)
+        _write_json(self._path("progress.json"), vars(self.progress))
+        if not self.settings.keep:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path(f"epoch-{epoch - 1}", "model.npz"))
+            shutil.rmtree(self._path(f"epoch-{epoch - self.settings.window}"), ignore_errors=True)
+
+    def _finish(self) -> None:
+        best = read_tensors(self._path("best.npz"), "embeddings")
+        if self.test is not None:
+            hidden = [by_user(table, best.users, best.items) for table in (self.interactions, self.valid)]
+            found = rank_metrics(best, self.test, hidden, self.at, self.names, "test", self.settings.unknown)
+            write_records(self._path("metrics.jsonl"), self.records + found)
+            write_records("-", found)
+        console.note(
+            f"run: best epoch {self.progress.best_epoch}, valid {self.settings.select} {self.progress.best:.4f}"
+        )
+
+    def _path(self, *parts: str) -> str:
+        return os.path.join(self.folder, *parts)
+
+
+def _selection(text: str) -> tuple[str, int]:
+    """("ndcg", 10) of ``ndcg@10``. Raises UsageError where it is not a metric and a length."""
+    name, _, k = text.partition("@")
+    if not k.isdecimal() or int(k) < 1:
+        raise UsageError(f"--select '{text}' is not a metric and a list length such as ndcg@10")
+    return parse_metrics(name)[0], int(k)
+
+
+@contextlib.contextmanager
+def _locked(folder: str) -> Iterator[None]:
+    """Hold the folder for this process alone. Raises InputError where another run holds it, or it cannot be made."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise InputError(f"cannot be the run's folder: {(error.strerror or '').lower()}", where=folder) from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however that ends
+        yield
+    except BlockingIOError:
+        raise InputError("is in use by another run", where=folder) from None
+    finally:
+        os.close(handle)
+
+
+def _read_json(path: str) -> Record:
+    try:
+        with open(path, encoding="utf-8") as stream:
+            value = json.load(stream)
+        return dict(value)
+    except (OSError, ValueError, TypeError):
+        raise InputError("is not the record of a run; start again in another folder", where=path) from None
+
+
+def _write_json(path: str, value: object) -> None:
+    with open_out(path) as out:
+        out.write(json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")

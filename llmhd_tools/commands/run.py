@@ -1,0 +1,153 @@
+"""``llmhd run``: the whole loop in one process, with the same files as the pipe."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llmhd_tools.errors import UsageError
+from llmhd_tools.options import (
+    Alpha,
+    At,
+    Backbone,
+    Batch,
+    Candidates,
+    Confidence,
+    Device,
+    Dim,
+    Layers,
+    LearningRate,
+    Link,
+    Llm,
+    Loss,
+    MaxNoise,
+    Metrics,
+    ModelSeed,
+    Quiet,
+    Regularisation,
+    Rule,
+    Schedule,
+    Scope,
+    Selection,
+    Threads,
+    Tracked,
+    Unknown,
+    Verbose,
+    one_of,
+)
+
+File = str | None
+
+
+def _config(context: typer.Context, path: File) -> File:
+    """Let a TOML file give the defaults of all other options; what stands on the command line wins."""
+    if path is None:
+        return None
+    try:
+        import tomllib
+    except ImportError:  # Python 3.10
+        import tomli as tomllib  # type: ignore[no-redef]
+    try:
+        with open(path, "rb") as stream:
+            given = tomllib.load(stream)
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {(error.strerror or '').lower()}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{path}: is not TOML ({error})") from None
+    by_option = {
+        option.lstrip("-"): p.name for p in context.command.params for option in p.opts if option.startswith("--")
+    }
+    if unknown := [name for name in given if name.replace("_", "-") not in by_option]:
+        raise typer.BadParameter(f"{path}: '{unknown[0]}' is not an option of run")
+    context.default_map = {by_option[name.replace("_", "-")]: value for name, value in given.items()}
+    return path
+
+
+def command(
+    train: Annotated[str, typer.Argument(help="Training interactions.", metavar="TRAIN")],
+    valid: Annotated[str, typer.Option("--valid", help="Held-out interactions that choose the epoch.", metavar="FILE")],
+    output: Annotated[str, typer.Option("-o", "--output", help="The run's folder.", metavar="FOLDER")],
+    config: Annotated[
+        File,
+        typer.Option(
+            "--config", help="TOML with any of these options.", callback=_config, is_eager=True, metavar="FILE"
+        ),
+    ] = None,
+    test: Annotated[File, typer.Option("--test", help="Measured once, at the best epoch.", metavar="FILE")] = None,
+    items: Annotated[File, typer.Option("--items", help="Item texts, for llmhd.", metavar="FILE")] = None,
+    profiles: Annotated[
+        File, typer.Option("--profiles", help="User profiles; else summarised from TRAIN.", metavar="FILE")
+    ] = None,
+    denoise: Annotated[
+        str,
+        typer.Option(
+            "--denoise",
+            help="none; loss: drop all noisy samples; llmhd: rescue the hard ones.",
+            callback=one_of("none", "loss", "llmhd"),
+        ),
+    ] = "none",
+    backbone: Backbone = None,
+    loss: Loss = None,
+    dim: Dim = None,
+    layers: Layers = None,
+    batch: Batch = None,
+    lr: LearningRate = None,
+    reg: Regularisation = None,
+    seed: ModelSeed = None,
+    epochs: Annotated[int, typer.Option("--epochs", help="At most so many epochs.", min=1)] = 200,
+    patience: Annotated[
+        int, typer.Option("--patience", help="Stop after so many epochs without a better one.", min=1)
+    ] = 20,
+    select: Annotated[
+        str, typer.Option("--select", help="The validation metric that is to grow.", metavar="METRIC@K")
+    ] = "ndcg@10",
+    at: At = "5,10",
+    metrics: Metrics = "recall,ndcg",
+    unknown: Unknown = "error",
+    warm_up: Annotated[
+        int, typer.Option("--warm-up", help="Epochs before denoising begins; variances need two.", min=1)
+    ] = 2,
+    window: Annotated[int, typer.Option("--window", help="Epochs of history, m of Eq. 17.", min=2)] = 5,
+    alpha: Alpha = 3000.0,
+    max_noise: MaxNoise = 0.05,
+    schedule: Schedule = "ramp",
+    candidates: Candidates = 0.5,
+    selection: Selection = "variance",
+    link: Link = "sigmoid",
+    rule: Rule = None,
+    threshold_alpha: Annotated[
+        float | None, typer.Option("--threshold-alpha", help="α of the score thresholds (Eq. 13-16). [--alpha]", min=1)
+    ] = None,
+    llm: Llm = "lexical",
+    update: Annotated[bool, typer.Option("--update/--no-update", help="Let confident pairs update profiles.")] = True,
+    scope: Scope = "noisy",
+    confidence: Confidence = 3,
+    tracked: Tracked = 1,
+    noise: Annotated[bool, typer.Option("--noise", help="Measure against TRAIN's known noise as well.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep every epoch's files.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the folder's run was interrupted.")] = False,
+    device: Device = "auto",
+    threads: Threads = 1,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train with denoising, from start to end.
+
+    Does what the pipe of commands does, epoch by epoch, in one process, and leaves the same files: FOLDER/epoch-N holds
+    what epoch N made (of old epochs only what is still needed stays), FOLDER/metrics.jsonl all measurements,
+    FOLDER/best.npz the embeddings of the best epoch. --resume goes on after a crash as if nothing had happened.
+
+    \b
+    Examples:
+      llmhd run train.jsonl --valid valid.jsonl --test test.jsonl --epochs 60 -o runs/bpr
+      llmhd run train.jsonl --valid valid.jsonl --items items.jsonl --denoise llmhd --max-noise 0.1 -o runs/llmhd
+    """
+    given = locals()
+    if denoise == "llmhd" and items is None:
+        raise UsageError("--denoise llmhd judges texts; give the items' with --items")
+    from dataclasses import fields
+
+    from llmhd_tools.commands.loop import Loop, Settings
+
+    Loop(output, Settings(**{f.name: given[f.name] for f in fields(Settings)})).run(resume=resume)
