@@ -82,7 +82,7 @@ OPTIONS = [
     ("noise", float, 0.18, "share of noise in train"),
     ("fashion", float, 0.5, "share of fashions in the noise; the rest are misclicks"),
     ("popularity", float, 0.5, "how strongly sales steer clean choices (0: not at all)"),
-    ("blur", float, 0.12, "share of a text's words, and of its genre names, taken from any book"),
+    ("blur", float, 0.05, "share of a text's words, and of its genre names, taken from any book"),
 ]
 
 
@@ -195,9 +195,9 @@ def write_jsonl(path: Path, records: list[dict]) -> None:
 
 def make_bookshop(folder: Path, options: argparse.Namespace) -> None:
     """Write items.jsonl, train.jsonl, valid.jsonl, test.jsonl and truth.jsonl into ``folder``."""
-    rng = np.random.default_rng(options.seed)
-    items, theme_of = make_items(rng, options.items, options.blur)
-    rows = make_rows(rng, theme_of, options)
+    texts, clicks = np.random.default_rng(options.seed).spawn(2)  # apart, so that --blur changes no row
+    items, theme_of = make_items(texts, options.items, options.blur)
+    rows = make_rows(clicks, theme_of, options)
     folder.mkdir(parents=True, exist_ok=True)
     write_jsonl(folder / "items.jsonl", items)
 
