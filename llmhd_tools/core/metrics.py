@@ -24,12 +24,12 @@ _CHUNK = 64  # items per chunk of the two-stage top k
 
 def recall(hits: Hits, relevant: Counts) -> Floats:
     """Hits among the first k, over all relevant items."""
-    return np.divide(hits.sum(1), relevant, dtype=np.float64)
+    return np.asarray(hits.sum(1) / relevant, dtype=np.float64)
 
 
 def precision(hits: Hits, relevant: Counts) -> Floats:
     """Hits among the first k, over k."""
-    return np.divide(hits.sum(1), hits.shape[1], dtype=np.float64)
+    return np.asarray(hits.sum(1) / hits.shape[1], dtype=np.float64)
 
 
 def hit(hits: Hits, relevant: Counts) -> Floats:

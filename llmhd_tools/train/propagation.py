@@ -37,33 +37,60 @@ def to_torch(matrix: sp.csr_matrix, device: torch.device) -> Tensor:
         ).to(device)
 
 
-class _LayerMean(torch.autograd.Function):
-    """(ego rows, z rows) with z = mean over layers 0..K of L^k E; L is its own transpose, so both ways use one product."""
+class Adjacency:
+    """A symmetric matrix L on a device, as an operator on tables of node embeddings (nodes, dim)."""
+
+    def __init__(self, matrix: sp.csr_matrix, device: torch.device) -> None:
+        self.matrix = to_torch(matrix, device)
+
+    def product(self, table: Tensor) -> Tensor:
+        """L E, (nodes, dim), differentiable."""
+        result: Tensor = _Product.apply(table, self.matrix)
+        return result
+
+    def mean(self, table: Tensor, layers: int) -> Tensor:
+        """Mean over k = 0..layers of L^k E, (nodes, dim), without a gradient."""
+        with torch.no_grad():
+            return _layer_mean(table, self.matrix, layers)
+
+    def mean_rows(self, table: Tensor, layers: int, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of E and of the layer mean, both (len(rows), dim), differentiable in ``table``."""
+        ego, final = _LayerMean.apply(table, self.matrix, layers, rows)
+        return ego, final
+
+
+class _Product(torch.autograd.Function):
+    """L E; the gradient is L G, since L is its own transpose. Autograd's own would transpose the CSR at every step."""
 
     @staticmethod
-    def forward(ctx: Any, table: Tensor, adjacency: Tensor, layers: int, rows: Tensor) -> tuple[Tensor, Tensor]:
-        ctx.adjacency, ctx.layers, ctx.size = adjacency, layers, table.shape
+    def forward(ctx: Any, table: Tensor, matrix: Tensor) -> Tensor:
+        ctx.matrix = matrix
+        return matrix @ table
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return ctx.matrix @ gradient, None
+
+
+class _LayerMean(torch.autograd.Function):
+    """(ego rows, z rows), z = mean over layers 0..K of L^k E; both ways use one product, as L is its own transpose."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, matrix: Tensor, layers: int, rows: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.matrix, ctx.layers, ctx.size = matrix, layers, table.shape
         ctx.save_for_backward(rows)
-        return table[rows], layer_mean(table, adjacency, layers)[rows]
+        return table[rows], _layer_mean(table, matrix, layers)[rows]
 
     @staticmethod
     def backward(ctx: Any, ego: Tensor, final: Tensor) -> tuple[Tensor, None, None, None]:
         (rows,) = ctx.saved_tensors
         gradient = torch.zeros(ctx.size, dtype=final.dtype, device=final.device).index_add_(0, rows, final)
-        total = layer_mean(gradient, ctx.adjacency, ctx.layers)
-        return total.index_add_(0, rows, ego), None, None, None
+        return _layer_mean(gradient, ctx.matrix, ctx.layers).index_add_(0, rows, ego), None, None, None
 
 
-def layer_mean(table: Tensor, adjacency: Tensor, layers: int) -> Tensor:
-    """Mean over k = 0..layers of L^k E, (nodes, dim); no gradient of its own."""
+def _layer_mean(table: Tensor, matrix: Tensor, layers: int) -> Tensor:
     layer, total = table, table.clone()
     for _ in range(layers):
-        layer = adjacency @ layer
+        layer = matrix @ layer
         total += layer
     return total.div_(layers + 1)
-
-
-def layer_mean_rows(table: Tensor, adjacency: Tensor, layers: int, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows of E and of the layer mean, both (len(rows), dim), differentiable in ``table``."""
-    ego, final = _LayerMean.apply(table, adjacency, layers, rows)
-    return ego, final
