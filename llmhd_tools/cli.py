@@ -62,4 +62,26 @@ def main(args: list[str] | None = None) -> int:
     known = {name for commands in GROUPS.values() for name in commands}
     name = f"llmhd {args[0]}" if args and args[0] in known else "llmhd"
     console.Level.quiet = console.Level.verbose = False
-    return console.guard(name, lambda: build_app()(args=args, prog_name="llmhd", standalone_mode=False))
+    return console.guard(name, lambda: _run(args))
+
+
+def _run(args: list[str]) -> int | None:
+    code: int | None = build_app()(args=args, prog_name="llmhd", standalone_mode=False)
+    if code == 0 and "--help" in args and args[0] in ("train-epoch", "run"):
+        _tell_methods(args)
+    return code
+
+
+def _tell_methods(args: list[str]) -> None:
+    """After a command's help, the options of the methods that stand beside --help."""
+    from llmhd_tools.options import STAGED
+    from llmhd_tools.train.methods import describe
+
+    named = {"--backbone": "", "--denoise": ""}
+    for word, following in zip(args, [*args[1:], ""], strict=True):
+        option, equals, value = word.partition("=")
+        if option in named:
+            named[option] = value if equals else following
+    if any(named.values()):
+        denoise = "none" if named["--denoise"] in STAGED else named["--denoise"] or "none"
+        typer.echo(describe(named["--backbone"] or "lightgcn", denoise), nl=False)

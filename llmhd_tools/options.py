@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from llmhd_tools.console import Level
+from llmhd_tools.train.backbones import REGISTRY as _BACKBONES
+from llmhd_tools.train.denoisers import REGISTRY as _DENOISERS
 
 
 def _quiet(value: bool) -> bool:
@@ -42,7 +44,24 @@ Threads = Annotated[
     int, typer.Option("--threads", help="CPU threads of torch; more than one pays only on an idle machine.", min=1)
 ]
 
-Backbone = Annotated[str | None, typer.Option("--backbone", help="lightgcn. [lightgcn]")]
+BACKBONES, DENOISERS = tuple(_BACKBONES), tuple(_DENOISERS)
+STAGED = ("loss", "llmhd")  # denoisers of `run` that are stages before the training step
+Backbone = Annotated[
+    str | None,
+    typer.Option("--backbone", help=f"{', '.join(BACKBONES)}. [lightgcn]", callback=one_of(*BACKBONES)),
+]
+Denoise = Annotated[
+    str | None,
+    typer.Option("--denoise", help=f"Inside each step: {', '.join(DENOISERS)}. [none]", callback=one_of(*DENOISERS)),
+]
+Words = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="An option of the chosen methods; `--backbone sgl --denoise dcf --help` lists theirs. Repeat it.",
+        metavar="NAME=VALUE",
+    ),
+]
 Loss = Annotated[
     str | None, typer.Option("--loss", help="bpr (pairwise) or bce (pointwise). [bpr]", callback=one_of("bpr", "bce"))
 ]
@@ -52,7 +71,9 @@ Batch = Annotated[
     int | None, typer.Option("--batch", help="Triples (bpr) or labelled rows (bce) in a batch. [1024]", min=2)
 ]
 LearningRate = Annotated[float | None, typer.Option("--lr", help="Adam's learning rate. [0.005]", min=0)]
-Regularisation = Annotated[float | None, typer.Option("--reg", help="Weight of the embedding norms. [1e-5]", min=0)]
+Regularisation = Annotated[
+    float | None, typer.Option("--reg", help="Weight of the embedding norms. [1e-5; ncl 1e-4]", min=0)
+]
 ModelSeed = Annotated[int | None, typer.Option("--seed", help="Seed of all random draws. [0]", min=0)]
 
 Alpha = Annotated[float, typer.Option("--alpha", help="Steps T over which the noisy share grows (Eq. 7).", min=1)]

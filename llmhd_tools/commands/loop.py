@@ -28,6 +28,7 @@ from llmhd_tools.files.streams import open_out
 from llmhd_tools.files.tables import Table, read_table, write_table
 from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
 from llmhd_tools.llm.provider import open_provider
+from llmhd_tools.options import STAGED
 
 Record = dict[str, Any]
 _MAY_CHANGE = ("epochs", "patience", "threads")  # of a run's settings, when it goes on
@@ -44,6 +45,7 @@ class Settings:
     profiles: str | None
     denoise: str
     backbone: str | None
+    words: list[str] | None
     loss: str | None
     dim: int | None
     layers: int | None
@@ -81,7 +83,12 @@ class Settings:
     def chosen(self) -> Record:
         """The training settings that were given."""
         names = ("backbone", "loss", "dim", "layers", "batch", "lr", "reg", "seed")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in names} | {"denoise": "none" if self.staged else self.denoise}
+
+    @property
+    def staged(self) -> bool:
+        """Whether stages before the training step denoise, not the step itself."""
+        return self.denoise in STAGED
 
 
 @dataclass
@@ -151,9 +158,9 @@ class Loop:
             if table is not None:
                 check_known(table, self.training.users, self.training.items, s.unknown)
         model = read_tensors(self._path(f"epoch-{done}", "model.npz"), "model") if done else None
-        self.run_ = open_run(self.training, s.chosen, s.device, s.threads, model)
+        self.run_ = open_run(self.training, s.chosen, s.words or [], s.device, s.threads, model)
         pick_rule(s.rule, self.run_.config.loss)
-        if s.denoise == "none":
+        if not s.staged:
             return
         ids = {"users": self.training.users, "items": self.training.items}
         for epoch in range(max(1, done - s.window + 1), done + 1):
@@ -187,17 +194,17 @@ class Loop:
         """One epoch: judge its samples, train on the rest, measure, update profiles, draw the next samples."""
         s, started = self.settings, time.perf_counter()
         os.makedirs(self._path(f"epoch-{epoch}"), exist_ok=True)
-        denoised = s.denoise != "none" and epoch > s.warm_up
+        denoised = s.staged and epoch > s.warm_up
         judged = self._judge(epoch) if denoised else None
         self.run_.train(self.samples if denoised else None, judged, s.rule, s.threshold_alpha or s.alpha)
         z = self.run_.embeddings()
         write_tensors(self._path(f"epoch-{epoch}", "embeddings.npz"), z)
         counts = self._counts(judged)
-        if s.denoise != "none":
+        if s.staged:
             self.history.append(z)
         if denoised and self.llmhd and s.update:
             counts["updated-profiles"] = self._update(epoch).updated
-        if s.denoise != "none" and epoch >= s.warm_up:
+        if s.staged and epoch >= s.warm_up:
             os.makedirs(self._path(f"epoch-{epoch + 1}"), exist_ok=True)
             self.samples = self.run_.next_samples()
             write_table(self._path(f"epoch-{epoch + 1}", "samples.npz"), self.samples)

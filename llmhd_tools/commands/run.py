@@ -8,6 +8,8 @@ import typer
 
 from llmhd_tools.errors import UsageError
 from llmhd_tools.options import (
+    DENOISERS,
+    STAGED,
     Alpha,
     At,
     Backbone,
@@ -34,6 +36,7 @@ from llmhd_tools.options import (
     Tracked,
     Unknown,
     Verbose,
+    Words,
     one_of,
 )
 
@@ -83,11 +86,13 @@ def command(
         str,
         typer.Option(
             "--denoise",
-            help="none; loss: drop all noisy samples; llmhd: rescue the hard ones.",
-            callback=one_of("none", "loss", "llmhd"),
+            help="none; loss: drop all noisy samples; llmhd: rescue the hard ones; or, inside each step, "
+            f"{', '.join(name for name in DENOISERS if name != 'none')}.",
+            callback=one_of(*DENOISERS, *STAGED),
         ),
     ] = "none",
     backbone: Backbone = None,
+    words: Words = None,
     loss: Loss = None,
     dim: Dim = None,
     layers: Layers = None,
@@ -142,6 +147,7 @@ def command(
     Examples:
       llmhd run train.jsonl --valid valid.jsonl --test test.jsonl --epochs 60 -o runs/bpr
       llmhd run train.jsonl --valid valid.jsonl --items items.jsonl --denoise llmhd --max-noise 0.1 -o runs/llmhd
+      llmhd run train.jsonl --valid valid.jsonl --backbone sgl --denoise r-ce --set beta=0.3 -o runs/sgl-r-ce
     """
     given = locals()
     if denoise == "llmhd" and items is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,20 +14,22 @@ from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.sampling import Samples
 from llmhd_tools.core.seeds import generator
 from llmhd_tools.errors import DeviceError, LlmhdError, UsageError
-from llmhd_tools.train import losses
-from llmhd_tools.train.backbones import build
+from llmhd_tools.train import backbones, denoisers, losses
+from llmhd_tools.train.batch import Batch, Weighed
 from llmhd_tools.train.config import Config
 
 
 @dataclass
 class State:
-    """All that training needs to go on: parameters and Adam's moments by name (float32), finished epochs and steps (T)."""
+    """All that training needs to go on: parameters and Adam's moments by name (float32), finished epochs and steps (T),
+    and what the denoiser remembers."""
 
     params: dict[str, NDArray[np.float32]]
     first: dict[str, NDArray[np.float32]]
     second: dict[str, NDArray[np.float32]]
     epoch: int = 0
     step: int = 0
+    denoiser: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 class Diverged(LlmhdError):
@@ -62,7 +65,8 @@ class Trainer:
 
     def __init__(self, config: Config, graph: Graph, device: torch.device, state: State | None = None) -> None:
         self.config, self.graph, self.device = config, graph, device
-        self.backbone = build(config, graph, device)
+        self.denoiser = denoisers.build(config, graph, device)
+        self.backbone = backbones.build(config, graph, device)
         self.epoch, self.step = (state.epoch, state.step) if state else (0, 0)
         values = state.params if state else self.backbone.initial(generator(config.seed, 0, "init"))
         self.params = {name: torch.tensor(value, device=device, requires_grad=True) for name, value in values.items()}
@@ -74,6 +78,8 @@ class Trainer:
                     "exp_avg": torch.tensor(state.first[name], device=device),
                     "exp_avg_sq": torch.tensor(state.second[name], device=device),
                 }
+            if state.denoiser or self.denoiser.state():
+                self.denoiser.restore(state.denoiser)
 
     def state(self) -> State:
         """The state now, on the host."""
@@ -86,7 +92,7 @@ class Trainer:
             }
 
         params = {name: _host(param) for name, param in self.params.items()}
-        return State(params, moments("exp_avg"), moments("exp_avg_sq"), self.epoch, self.step)
+        return State(params, moments("exp_avg"), moments("exp_avg_sq"), self.epoch, self.step, self.denoiser.state())
 
     def train(self, samples: Samples, keep: NDArray[np.bool_] | None = None) -> float:
         """One epoch over ``samples``; rows where ``keep`` is false count for the regulariser only (Eq. 24).
@@ -94,15 +100,14 @@ class Trainer:
         Returns the mean batch loss. Raises Diverged at a loss that is not finite.
         """
         bounds = samples.bounds().tolist()
-        rows = self._nodes(samples)
-        label = None if samples.label is None else torch.from_numpy(samples.label.astype(np.float32)).to(self.device)
+        nodes, label = self._nodes(samples), self._label(samples)
         weight = None if keep is None else torch.from_numpy(keep.astype(np.float32)).to(self.device)
+        self.backbone.start_epoch(self.params, self.epoch + 1, self.denoiser.edges(self.params) or self.graph)
         total = 0.0
         for start, end in zip(bounds[:-1], bounds[1:], strict=True):
             part = slice(start, end)
-            loss = self._loss(
-                rows[:, part], None if label is None else label[part], None if weight is None else weight[part]
-            )
+            batch = Batch(nodes[:, part], None if label is None else label[part], self.step)
+            loss = self._loss(batch, None if weight is None else weight[part])
             self.adam.zero_grad(set_to_none=True)
             loss.backward()
             value = loss.item()
@@ -123,31 +128,46 @@ class Trainer:
             columns.append(samples.negative + np.int32(self.graph.n_users))
         return torch.from_numpy(np.stack(columns)).to(self.device)
 
-    def _loss(self, nodes: Tensor, label: Tensor | None, weight: Tensor | None) -> Tensor:
-        size = nodes.shape[1]
-        ego, final = self.backbone.rows(self.params, nodes.reshape(-1))
-        user, item, *negative = final.split(size)
-        positive = (user * item).sum(1)
-        if label is None:
-            each = losses.bpr(positive, (user * negative[0]).sum(1))
-        else:
-            each = losses.bce(positive, label)
-        kept = each.mean() if weight is None else (each * weight).sum() / weight.sum().clamp(min=1)
-        return kept + self.config.reg * losses.embedding_norms(*ego.split(size))
+    def _label(self, samples: Samples) -> Tensor | None:
+        return None if samples.label is None else torch.from_numpy(samples.label.astype(np.float32)).to(self.device)
+
+    def _loss(self, batch: Batch, keep: Tensor | None) -> Tensor:
+        """The batch's loss, a scalar; ``keep`` (b,) of 0 and 1 takes the place of a denoiser."""
+        rows = self.backbone.forward(self.params, batch, self.denoiser.operator(self.params))
+        logit, each = _score(*rows.final.split(len(batch)), label=batch.label)
+        weighed = Weighed(each, keep) if keep is not None else self.denoiser.weigh(batch, logit, each)
+        loss = weighed.reduce(self.backbone.reduction)
+        loss = loss + self.config.reg * losses.embedding_norms(*rows.regularised.split(len(batch)))
+        for term in (rows.extra, self.denoiser.extra(self.backbone, self.params, batch, rows)):
+            loss = loss if term is None else loss + term
+        return loss
 
     def embeddings(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Final embeddings z of users (n, d) and of items (m, d)."""
-        final = _host(self.backbone.final(self.params))
+        final = _host(self._final())
         return final[: self.graph.n_users], final[self.graph.n_users :]
+
+    def _final(self) -> Tensor:
+        with torch.no_grad():
+            return self.backbone.final(self.params, self.denoiser.operator(self.params))
 
     def losses(self, samples: Samples) -> NDArray[np.float32]:
         """The loss of each sample under the model as it is now, (n,) float32."""
         with torch.no_grad():
-            final, nodes = self.backbone.final(self.params), self._nodes(samples)
-            logits = [(final[nodes[0]] * final[other]).sum(1) for other in nodes[1:]]
-            if samples.label is None:
-                return _host(losses.bpr(*logits))
-            return _host(losses.bce(logits[0], torch.from_numpy(samples.label.astype(np.float32)).to(self.device)))
+            final = self._final()
+            return _host(_score(*(final[nodes] for nodes in self._nodes(samples)), label=self._label(samples))[1])
+
+
+def _score(
+    user: Tensor, item: Tensor, negative: Tensor | None = None, *, label: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """(b,) logits, or differences of a triple's logits, and (b,) losses, of rows (b, dim) of final embeddings."""
+    positive = (user * item).sum(1)
+    if negative is None:
+        assert label is not None
+        return positive, losses.bce(positive, label)
+    other = (user * negative).sum(1)
+    return positive - other, losses.bpr(positive, other)
 
 
 def _host(tensor: Tensor) -> NDArray[np.float32]:

@@ -1,0 +1,97 @@
+"""Reading the layers E, L E, L L E, … of propagation at some rows, as the graph methods want them (cards §2.2-2.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from llmhd_tools.train.propagation import Adjacency
+
+
+class Operator(Protocol):
+    """A matrix over nodes that tables are multiplied with."""
+
+    def product(self, table: Tensor) -> Tensor:
+        """The matrix times (nodes, dim), differentiable."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """One thing to read: the sum over k of ``weights[k]`` · layer k, at ``rows`` or (None) at all nodes."""
+
+    weights: tuple[float, ...]
+    rows: Tensor | None = None
+
+    def add(self, total: Tensor, layer: Tensor, k: int) -> None:
+        """Add layer k's part of it to ``total``, which has this read's rows."""
+        if k < len(self.weights) and self.weights[k]:
+            total.add_(layer if self.rows is None else layer.index_select(0, self.rows), alpha=self.weights[k])
+
+    def spread(self, table: Tensor, gradient: Tensor, k: int) -> None:
+        """Add what layer k gets of this read's ``gradient`` to ``table``, which has all nodes' rows."""
+        if k < len(self.weights) and self.weights[k]:
+            if self.rows is None:
+                table.add_(gradient, alpha=self.weights[k])
+            else:
+                table.index_add_(0, self.rows, gradient, alpha=self.weights[k])
+
+
+def mean_of(layers: int) -> tuple[float, ...]:
+    """Weights of the uniform mean of layers 0..layers."""
+    return (1.0 / (layers + 1),) * (layers + 1)
+
+
+def only(k: int) -> tuple[float, ...]:
+    """Weights that read layer k alone."""
+    return (0.0,) * k + (1.0,)
+
+
+def read_layers(operators: Sequence[Operator], table: Tensor, reads: Sequence[Read]) -> tuple[Tensor, ...]:
+    """The reads of the layers E, M₁ E, M₂ M₁ E, …, each (its rows, dim), differentiable.
+
+    ``operators`` are M₁, M₂, …. Where all are symmetric the gradient runs through the same products (Horner's rule).
+    """
+    if all(isinstance(operator, Adjacency) for operator in operators):
+        read: tuple[Tensor, ...] = _ReadLayers.apply(table, tuple(operators), tuple(reads))
+        return read
+    layers = [table]
+    for operator in operators:
+        layers.append(operator.product(layers[-1]))
+    return tuple(_plain(layers, read) for read in reads)
+
+
+def _plain(layers: list[Tensor], read: Read) -> Tensor:
+    total = sum(weight * layer for weight, layer in zip(read.weights, layers, strict=False) if weight)
+    assert isinstance(total, Tensor)
+    return total if read.rows is None else total.index_select(0, read.rows)
+
+
+class _ReadLayers(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, table: Tensor, operators: tuple[Adjacency, ...], reads: tuple[Read, ...]
+    ) -> tuple[Tensor, ...]:
+        ctx.operators, ctx.reads, ctx.size = operators, reads, table.shape
+        width = table.shape[1]
+        totals = [table.new_zeros(len(table) if r.rows is None else len(r.rows), width) for r in reads]
+        layer = table
+        for k in range(len(operators) + 1):
+            if k:
+                layer = operators[k - 1].product(layer)
+            for total, read in zip(totals, reads, strict=True):
+                read.add(total, layer, k)
+        return tuple(totals)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        gathered = gradients[0].new_zeros(ctx.size)
+        for k in range(len(ctx.operators), -1, -1):
+            for gradient, read in zip(gradients, ctx.reads, strict=True):
+                read.spread(gathered, gradient, k)
+            if k:
+                gathered = ctx.operators[k - 1].product(gathered)
+        return gathered, None, None
