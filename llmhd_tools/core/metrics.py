@@ -29,7 +29,7 @@ def recall(hits: Hits, relevant: Counts) -> Floats:
 
 def precision(hits: Hits, relevant: Counts) -> Floats:
     """Hits among the first k, over k."""
-    return np.asarray(hits.sum(1) / hits.shape[1], dtype=np.float64)
+    return recall(hits, np.full(len(hits), hits.shape[1]))
 
 
 def hit(hits: Hits, relevant: Counts) -> Floats:
