@@ -34,7 +34,7 @@ def precision(hits: Hits, relevant: Counts) -> Floats:
 
 def hit(hits: Hits, relevant: Counts) -> Floats:
     """1 where the first k hold a relevant item."""
-    return hits.any(1).astype(np.float64)
+    return np.where(hits.any(1), 1.0, 0.0)
 
 
 def ndcg(hits: Hits, relevant: Counts) -> Floats:
