@@ -43,9 +43,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--eval-batch", default="10000000", help="RecBole's eval_batch_size: scores, not users")
     args = parser.parse_args()
-    print(
-        f"{args.threads} threads, {args.rounds} rounds of {args.steps} steps; median (min) milliseconds; load {os.getloadavg()[0]:.1f}"
-    )
+    setting = f"{args.threads} threads, {args.rounds} rounds of {args.steps} steps"
+    print(f"{setting}; median (min) milliseconds; load {os.getloadavg()[0]:.1f}")
     print("| backbone | work | ours | RecBole | ratio of wall | of processor time | peak MB ours, RecBole |")
     print("|---|---|---|---|---|---|---|")
     for backbone in args.backbones.split(","):
