@@ -80,7 +80,7 @@ def command(
     rule: Rule = None,
     threshold_alpha: ThresholdAlpha = 3000.0,
     device: Device = "auto",
-    threads: Threads = 1,
+    threads: Threads = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -152,7 +152,7 @@ def open_run(
     chosen: dict[str, Any],
     words: list[str],
     device: str,
-    threads: int,
+    threads: int | None,
     model: Tensors | None = None,
 ) -> Run:
     """A run at its start, or where ``model`` left it; ``chosen`` holds the settings that were given, None for the others.
@@ -187,12 +187,13 @@ class Run:
     training: Training
     config: Config
     device: str = "auto"
-    threads: int = 1
+    threads: int | None = None
     start: InitVar[Tensors | None] = None
     loss: float = field(default=math.nan, init=False)
 
     def __post_init__(self, start: Tensors | None) -> None:
-        from llmhd_tools.train.trainer import Trainer, pick_device, use_threads
+        from llmhd_tools.train.threads import use_threads
+        from llmhd_tools.train.trainer import Trainer, pick_device
 
         use_threads(self.threads)
         self.trainer = Trainer(

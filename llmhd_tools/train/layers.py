@@ -71,27 +71,34 @@ def _plain(layers: list[Tensor], read: Read) -> Tensor:
 
 
 class _ReadLayers(torch.autograd.Function):
+    """The gradient of a read at layer k is L^k G; all reads together take one product a layer. Where ``table`` has a
+    ``.grad``, it is added to in place."""
+
     @staticmethod
     def forward(
         ctx: Any, table: Tensor, operators: tuple[Adjacency, ...], reads: tuple[Read, ...]
     ) -> tuple[Tensor, ...]:
-        ctx.operators, ctx.reads, ctx.size = operators, reads, table.shape
-        width = table.shape[1]
-        totals = [table.new_zeros(len(table) if r.rows is None else len(r.rows), width) for r in reads]
-        layer = table
+        ctx.table, ctx.operators, ctx.reads = table, operators, reads
+        table = layer = table.detach()
+        totals = [table.new_zeros(len(table) if r.rows is None else len(r.rows), table.shape[1]) for r in reads]
         for k in range(len(operators) + 1):
             if k:
-                layer = operators[k - 1].product(layer)
+                layer = operators[k - 1].into(operators[0].kept(f"layer {k % 2}", table), layer)
             for total, read in zip(totals, reads, strict=True):
                 read.add(total, layer, k)
         return tuple(totals)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        gathered = gradients[0].new_zeros(ctx.size)
-        for k in range(len(ctx.operators), -1, -1):
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, None]:
+        table, operators = ctx.table, ctx.operators
+        grad = table.grad if table.is_leaf else None
+        out = torch.zeros_like(table, requires_grad=False) if grad is None else grad
+        gathered = operators[0].kept("start", out).zero_() if operators else out
+        for k in range(len(operators), -1, -1):
             for gradient, read in zip(gradients, ctx.reads, strict=True):
                 read.spread(gathered, gradient, k)
-            if k:
-                gathered = ctx.operators[k - 1].product(gathered)
-        return gathered, None, None
+            if k == 1:
+                gathered = operators[0].into(out, gathered, add=True)
+            elif k:
+                gathered = operators[k - 1].into(operators[0].kept(f"layer {k % 2}", out), gathered)
+        return (out if grad is None else None), None, None
