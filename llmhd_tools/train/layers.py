@@ -26,18 +26,26 @@ class Read:
     weights: tuple[float, ...]
     rows: Tensor | None = None
 
+    def weight(self, k: int) -> float:
+        """Layer k's weight."""
+        return self.weights[k] if k < len(self.weights) else 0.0
+
+    def start(self, layer: Tensor) -> Tensor:
+        """Layer 0's part of it."""
+        return (layer if self.rows is None else layer.index_select(0, self.rows)) * self.weight(0)
+
     def add(self, total: Tensor, layer: Tensor, k: int) -> None:
         """Add layer k's part of it to ``total``, which has this read's rows."""
-        if k < len(self.weights) and self.weights[k]:
-            total.add_(layer if self.rows is None else layer.index_select(0, self.rows), alpha=self.weights[k])
+        if self.weight(k):
+            total.add_(layer if self.rows is None else layer.index_select(0, self.rows), alpha=self.weight(k))
 
     def spread(self, table: Tensor, gradient: Tensor, k: int) -> None:
         """Add what layer k gets of this read's ``gradient`` to ``table``, which has all nodes' rows."""
-        if k < len(self.weights) and self.weights[k]:
+        if self.weight(k):
             if self.rows is None:
-                table.add_(gradient, alpha=self.weights[k])
+                table.add_(gradient, alpha=self.weight(k))
             else:
-                table.index_add_(0, self.rows, gradient, alpha=self.weights[k])
+                table.index_add_(0, self.rows, gradient, alpha=self.weight(k))
 
 
 def mean_of(layers: int) -> tuple[float, ...]:
@@ -80,25 +88,44 @@ class _ReadLayers(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         ctx.table, ctx.operators, ctx.reads = table, operators, reads
         table = layer = table.detach()
-        totals = [table.new_zeros(len(table) if r.rows is None else len(r.rows), table.shape[1]) for r in reads]
-        for k in range(len(operators) + 1):
-            if k:
-                layer = operators[k - 1].into(operators[0].kept(f"layer {k % 2}", table), layer)
+        totals = [read.start(table) for read in reads]
+        for k, operator in enumerate(operators, 1):
+            if k == len(operators) and all(read.rows is not None or not read.weight(k) for read in reads):
+                for total, read in zip(totals, reads, strict=True):
+                    if read.rows is not None and read.weight(k):
+                        total.add_(operator.product_rows(layer, read.rows), alpha=read.weight(k))
+                break
+            layer = operator.into(operators[0].kept(f"layer {k % 2}", table), layer)
             for total, read in zip(totals, reads, strict=True):
                 read.add(total, layer, k)
         return tuple(totals)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, None]:
-        table, operators = ctx.table, ctx.operators
+        table, operators, pairs = ctx.table, ctx.operators, list(zip(ctx.reads, gradients, strict=True))
         grad = table.grad if table.is_leaf else None
         out = torch.zeros_like(table, requires_grad=False) if grad is None else grad
-        gathered = operators[0].kept("start", out).zero_() if operators else out
+        gathered = _first(table, operators, pairs) if operators else out
         for k in range(len(operators), -1, -1):
-            for gradient, read in zip(gradients, ctx.reads, strict=True):
-                read.spread(gathered, gradient, k)
+            if k < len(operators) or not operators:
+                for read, gradient in pairs:
+                    read.spread(gathered, gradient, k)
             if k == 1:
                 gathered = operators[0].into(out, gathered, add=True)
             elif k:
                 gathered = operators[k - 1].into(operators[0].kept(f"layer {k % 2}", out), gathered)
         return (out if grad is None else None), None, None
+
+
+def _first(table: Tensor, operators: tuple[Adjacency, ...], pairs: list[tuple[Read, Tensor]]) -> Tensor:
+    """The gradient of the last layer, with as few passes over a table as there must be."""
+    start, last = operators[0].kept("gradient", table), len(operators)
+    read, gradient = pairs[0]
+    if read.rows is None:
+        torch.mul(gradient, read.weight(last), out=start)
+        pairs = pairs[1:]
+    else:
+        start.zero_()
+    for read, gradient in pairs:
+        read.spread(start, gradient, last)
+    return start

@@ -14,7 +14,7 @@ from llmhd_tools.core.seeds import generator
 from llmhd_tools.train.backbones.lightgcn import LightGCN
 from llmhd_tools.train.batch import Batch, Params, Rows
 from llmhd_tools.train.config import Config, option
-from llmhd_tools.train.contrast import contrast, counted
+from llmhd_tools.train.contrast import LOW, Contrast, counted
 from llmhd_tools.train.kmeans import kmeans
 from llmhd_tools.train.layers import Operator, Read, mean_of, only, read_layers
 
@@ -23,7 +23,7 @@ from llmhd_tools.train.layers import Operator, Read, mean_of, only, read_layers
 class NCLOptions:
     """NCL's own settings."""
 
-    temperature: float = option(0.1, "temperature of both contrasts, τ", low=1e-3)
+    temperature: float = option(0.1, "temperature of both contrasts, τ", low=LOW)
     structure: float = option(1e-7, "weight of the contrast with neighbours", low=0)
     prototype: float = option(8e-8, "weight of the contrast with clusters", low=0)
     item_weight: float = option(1.0, "weight of items against users in the contrast with neighbours, a", low=0)
@@ -42,6 +42,8 @@ class NCL(LightGCN):
         super().__init__(config, graph, device)
         self.options = config.pick(NCLOptions)
         self.clusters: list[tuple[Tensor, Tensor]] = []  # of users, of items: centres and each node's own
+        # with neighbours and with clusters, of users and of items
+        self.contrasts = [[Contrast(self.options.temperature) for _ in range(2)] for _ in range(2)]
 
     def start_epoch(self, params: Params, epoch: int, graph: Graph) -> None:
         """Cluster users and items by their ego embeddings, once the warm-up is over."""
@@ -51,8 +53,9 @@ class NCL(LightGCN):
         rng = generator(self.config.seed, epoch, "clusters")
         self.clusters = [kmeans(side, self.options.clusters, rng) for side in self._sides(params["embedding"].detach())]
 
-    def _sides(self, table: Tensor) -> tuple[Tensor, Tensor]:
-        return table[: self.graph.n_users], table[self.graph.n_users :]
+    def _sides(self, table: Tensor) -> tuple[Tensor, ...]:
+        sides: tuple[Tensor, ...] = table.split((self.graph.n_users, self.graph.n_items))
+        return sides
 
     def forward(self, params: Params, batch: Batch, operator: Operator | None = None) -> Rows:
         """LightGCN's rows, and the contrasts of the positive users and items."""
@@ -65,18 +68,13 @@ class NCL(LightGCN):
         anchors = [counted(side) for side in batch.positives()]
         reads = [Read(only(0), nodes), Read(mean_of(layers), nodes), *(Read(only(far), a) for a, _ in anchors)]
         ego, final, *context = read_layers([operator or self.adjacency] * max(layers, far), table, reads)
-        extra = final.new_zeros(())
+        extra, sides = final.new_zeros(()), self._sides(table)
         for side, weight in enumerate((1.0, self.options.item_weight)):
-            (distinct, count), own = anchors[side], self._sides(table)[side]
-            rows = distinct - side * self.graph.n_users
-            extra = extra + self.options.structure * weight * self._contrast(context[side], own, rows, count)
+            (distinct, count), own = anchors[side], sides[side]
+            rows, (neighbours, clusters) = distinct - side * self.graph.n_users, self.contrasts[side]
+            extra = extra + self.options.structure * weight * neighbours(context[side], own, rows, count)
             if self.clusters:
                 centres, cluster = self.clusters[side]
                 chosen = cluster.index_select(0, rows)
-                extra = extra + self.options.prototype * self._contrast(
-                    own.index_select(0, rows), centres, chosen, count
-                )
+                extra = extra + self.options.prototype * clusters(own.index_select(0, rows), centres, chosen, count)
         return Rows(ego, final, extra)
-
-    def _contrast(self, anchors: Tensor, candidates: Tensor, positive: Tensor, count: Tensor) -> Tensor:
-        return contrast(anchors, candidates, positive, count, self.options.temperature)

@@ -18,7 +18,7 @@ from llmhd_tools.train.backbones import Backbone
 from llmhd_tools.train.batch import Batch, Params, Rows
 from llmhd_tools.train.config import Config, option
 from llmhd_tools.train.layers import Operator
-from llmhd_tools.train.ngcf_layer import ngcf_layer
+from llmhd_tools.train.ngcf_layer import Weights, ngcf_layer, ngcf_rows
 from llmhd_tools.train.propagation import Adjacency, normalised_adjacency
 from llmhd_tools.train.weighted import Pattern, Weighted
 
@@ -63,10 +63,15 @@ class NGCF(Backbone):
         self.rng = generator(self.config.seed, epoch, "dropout")
 
     def forward(self, params: Params, batch: Batch, operator: Operator | None = None) -> Rows:
-        """z at the batch's rows, for scores and regulariser alike; the last layer is computed at these rows only."""
+        """z at the batch's rows, for scores and regulariser alike."""
         distinct, where = torch.unique(batch.nodes.reshape(-1), return_inverse=True)
-        layers = self._layers(params, self._thinned(operator), True, distinct)
-        rows = torch.cat([layer.index_select(0, distinct) for layer in layers[:-1]] + layers[-1:], dim=1)
+        operator, table = self._thinned(operator), params["embedding"]
+        if isinstance(operator, Adjacency) and self.config.layers:
+            kept = [self._kept(table.shape) for _ in range(self.config.layers - 1)]
+            kept.append(self._kept(torch.Size((len(distinct), self.config.dim))))
+            rows = ngcf_rows(table, operator, distinct, self._weights(params), kept)
+        else:
+            rows = torch.cat(self._layers(params, operator, True), dim=1).index_select(0, distinct)
         final = rows.index_select(0, where)
         return Rows(final, final)
 
@@ -79,26 +84,27 @@ class NGCF(Backbone):
         with torch.no_grad():
             return torch.cat(self._layers(params, operator or self.adjacency, False), dim=1)
 
-    def _layers(self, params: Params, operator: Operator, training: bool, last: Tensor | None = None) -> list[Tensor]:
-        """Layers 0, 1, …, (nodes, dim) each; the last one at the nodes ``last`` only, where given."""
-        count = self.config.layers
+    def _layers(self, params: Params, operator: Operator, training: bool) -> list[Tensor]:
+        """Layers 0, 1, …, (nodes, dim) each."""
         layers = [params["embedding"]]
-        if last is not None and not count:
-            return [layers[0].index_select(0, last)]
-        for k in range(count):
-            near, far = layers[-1], operator.product(layers[-1])
-            if last is not None and k == count - 1:
-                near, far = near.index_select(0, last), far.index_select(0, last)
-            mask = self._mask(near) if training and self.options.message_drop else None
-            w1, w2 = params[f"sum.weight.{k}"], params[f"product.weight.{k}"]
-            layers.append(ngcf_layer(near, far, w1, w2, params[f"sum.bias.{k}"], params[f"product.bias.{k}"], mask))
+        for weights in self._weights(params):
+            kept = self._kept(layers[0].shape) if training else None
+            layers.append(ngcf_layer(layers[-1], operator.product(layers[-1]), weights, kept))
         return layers
 
-    def _mask(self, like: Tensor) -> Tensor:
-        """Dropout's factors, 0 or 1/kept. numpy draws 16 bits ten times as fast as torch draws a Bernoulli."""
-        cut = round(self.options.message_drop * _PARTS)
-        draws = self.rng.integers(0, _PARTS, size=like.shape, dtype=np.uint16)
-        return torch.from_numpy((draws >= cut) * np.float32(_PARTS / (_PARTS - cut))).to(like.device)
+    def _weights(self, params: Params) -> list[Weights]:
+        return [
+            Weights(*(params[f"{name}.{k}"] for name in ("sum.weight", "product.weight", "sum.bias", "product.bias")))
+            for k in range(self.config.layers)
+        ]
+
+    def _kept(self, shape: torch.Size) -> Tensor | None:
+        """Dropout: 0 or 1 for each entry. numpy draws 16 bits ten times as fast as torch draws a Bernoulli."""
+        if not self.options.message_drop:
+            return None
+        draws = self.rng.integers(0, _PARTS, size=tuple(shape), dtype=np.uint16)
+        kept = draws >= round(self.options.message_drop * _PARTS)
+        return torch.from_numpy(kept.astype(np.float32)).to(self.device)
 
     def _thinned(self, operator: Operator | None) -> Operator:
         if self.entries is None:

@@ -16,7 +16,7 @@ from llmhd_tools.core.seeds import generator
 from llmhd_tools.train.backbones.lightgcn import LightGCN
 from llmhd_tools.train.batch import Batch, Params, Rows
 from llmhd_tools.train.config import Config, option
-from llmhd_tools.train.contrast import contrast, counted
+from llmhd_tools.train.contrast import LOW, Contrast, counted
 from llmhd_tools.train.layers import Operator, Read, mean_of, read_layers
 from llmhd_tools.train.propagation import Adjacency, normalised_adjacency
 
@@ -31,7 +31,7 @@ class SGLOptions:
         choices=("edge-drop", "node-drop", "random-walk"),
     )
     drop: float = option(0.1, "share of edges or nodes that a view leaves out, ρ", low=0, high=1)
-    temperature: float = option(0.5, "temperature of the contrast, τ", low=1e-3)
+    temperature: float = option(0.5, "temperature of the contrast, τ", low=LOW)
     contrast: float = option(0.05, "weight of the contrast", low=0)
 
 
@@ -45,6 +45,7 @@ class SGL(LightGCN):
         super().__init__(config, graph, device)
         self.options = config.pick(SGLOptions)
         self.views: list[list[Adjacency]] = []
+        self.contrasts = [Contrast(self.options.temperature) for _ in range(2)]  # of users, of items
 
     def start_epoch(self, params: Params, epoch: int, graph: Graph) -> None:
         """Draw the epoch's two views of ``graph``."""
@@ -65,12 +66,13 @@ class SGL(LightGCN):
         """LightGCN's rows, and the contrast of the first view's anchors with all nodes of the second."""
         rows = super().forward(params, batch, operator)
         users, items = (counted(side) for side in batch.positives())
-        mean, table, split = mean_of(self.config.layers), params["embedding"], self.graph.n_users
+        mean, table, sizes = mean_of(self.config.layers), params["embedding"], (self.graph.n_users, self.graph.n_items)
         reads = [Read(mean, users[0]), Read(mean, items[0])]
         user, item = read_layers(self.views[0], table, reads)
         (other,) = read_layers(self.views[1], table, [Read(mean)])
-        total = contrast(user, other[:split], *users, self.options.temperature)
-        total = total + contrast(item, other[split:], items[0] - split, items[1], self.options.temperature)
+        other_users, other_items = other.split(sizes)
+        total = self.contrasts[0](user, other_users, *users)
+        total = total + self.contrasts[1](item, other_items, items[0] - sizes[0], items[1])
         return Rows(rows.regularised, rows.final, self.options.contrast * total)
 
 

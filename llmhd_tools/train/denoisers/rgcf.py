@@ -21,7 +21,7 @@ from llmhd_tools.core.seeds import generator
 from llmhd_tools.train.backbones import Backbone
 from llmhd_tools.train.batch import Batch, Params, Rows
 from llmhd_tools.train.config import Config, option
-from llmhd_tools.train.contrast import contrast, counted
+from llmhd_tools.train.contrast import LOW, Contrast, counted
 from llmhd_tools.train.denoisers import Denoiser
 from llmhd_tools.train.propagation import Adjacency
 from llmhd_tools.train.weighted import Pattern, Weighted
@@ -33,7 +33,7 @@ class RGCFOptions:
 
     prune: float = option(0.02, "edges of a reliability below this are pruned, β", low=0)
     augment: float = option(0.1, "edges added in the second view, as a share of the graph's, κ", low=0, high=1)
-    mim_temperature: float = option(0.2, "temperature of the contrast of the two views", low=1e-3)
+    mim_temperature: float = option(0.2, "temperature of the contrast of the two views", low=LOW)
     mim_weight: float = option(1e-6, "weight of the contrast of the two views", low=0)
 
 
@@ -45,6 +45,7 @@ class RGCF(Denoiser):
     def __init__(self, config: Config, graph: Graph, device: torch.device) -> None:
         self.config, self.graph, self.device = config, graph, device
         self.options = config.pick(RGCFOptions)
+        self.contrast = Contrast(self.options.mim_temperature)
         self.pattern = Pattern.of(graph, device)
         ones = np.ones(len(self.pattern.column), np.float32)
         size = len(self.pattern)
@@ -78,7 +79,7 @@ class RGCF(Denoiser):
         column = batch.nodes[0].to(torch.int64)
         first[column] = torch.arange(len(column), device=self.device)  # any row of a user holds the same z
         anchors = rows.final.index_select(0, first[distinct.to(torch.int64)])
-        return self.options.mim_weight * contrast(anchors, other, distinct, count, self.options.mim_temperature)
+        return self.options.mim_weight * self.contrast(anchors, other, distinct, count)
 
     def reliability(self, structure: Tensor, user: Tensor, item: Tensor) -> Tensor:
         """s = (cos(H_u, H_i) + 1)/2 of pairs, (p,); a zero vector is like nothing: 0.5."""
