@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from toys import CPU, dense, graph_of, pairs, params_of, random_graph, toy
 
 from llmhd_tools.train import ngcf_layer
 from llmhd_tools.train.backbones import build
 from llmhd_tools.train.config import Config
-from toys import CPU, dense, graph_of, pairs, params_of, random_graph, toy
 
 
 def backbone(graph, layers=3, **options):

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from test_contrast import definition
+from toys import CPU, dense, pairs, params_of, random_graph
 
 from llmhd_tools.core.sampling import draw_samples
 from llmhd_tools.train.backbones import build
@@ -14,8 +16,6 @@ from llmhd_tools.train.batch import Batch
 from llmhd_tools.train.config import Config
 from llmhd_tools.train.propagation import normalised_adjacency
 from llmhd_tools.train.trainer import Trainer
-from test_contrast import definition
-from toys import CPU, dense, pairs, params_of, random_graph
 
 VIEWS = ("edge-drop", "node-drop", "random-walk")
 
