@@ -96,7 +96,7 @@ def _flush() -> None:
         raise
     except OSError as error:
         _forget_stdout()
-        raise InputError(f"cannot be written: {(error.strerror or str(error)).lower()}", where="standard output") from None
+        raise InputError(f"cannot be written: {(error.strerror or str(error)).lower()}", where="-") from None
 
 
 def _forget_stdout() -> None:
