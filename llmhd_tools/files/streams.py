@@ -63,7 +63,7 @@ def _unpack(path: str, raw: IO[bytes]) -> IO[bytes]:
     if path.endswith(".gz"):
         return cast(IO[bytes], gzip.GzipFile(fileobj=raw, mode="rb"))
     if path.endswith(".zst"):
-        return io.BufferedReader(_Zstd(raw))
+        return io.BufferedReader(cast(Any, _Zstd(raw)))
     return raw
 
 
