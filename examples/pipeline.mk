@@ -1,0 +1,84 @@
+# The LLMHD loop as Make targets, one folder an epoch; included by the studies, each of which sets the data and the settings.
+#
+#   DATA    folder with train.jsonl valid.jsonl test.jsonl items.jsonl    OUT     where the epochs go
+#   EPOCHS  how many                                                     TRAINING, PRUNING, UPDATING  options of the stages
+#
+# Each stage is a variable, so that it can be swapped: make SCORE=./my_scorer.py
+# Same seed, same bytes as `llmhd run --denoise llmhd` with the same options (tests/pipeline/test_make.py).
+ifeq ($(filter grouped-target,$(.FEATURES)),)
+$(error GNU Make 4.3 or newer is needed; this is $(MAKE_VERSION))
+endif
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
+
+LLMHD ?= llmhd
+SUMMARIZE ?= $(LLMHD) summarize
+TRAIN ?= $(LLMHD) train-epoch
+PRUNE ?= $(LLMHD) prune
+SCORE ?= $(LLMHD) score
+UPDATE ?= $(LLMHD) update-profiles
+EVALUATE ?= $(LLMHD) evaluate
+WARM_UP ?= 2
+WINDOW ?= 5
+TRAINING ?=
+PRUNING ?=
+UPDATING ?=
+JUDGING ?=
+AT ?= 5,10
+
+epochs := $(shell seq 1 $(EPOCHS))
+# $(call before,N,M): the at most M epochs up to N, oldest first
+before = $(shell seq $$(( $(1) > $(2) ? $(1) - $(2) + 1 : 1 )) $(1))
+history = $(foreach e,$(call before,$(1),$(WINDOW)),$(OUT)/epoch-$(e)/embeddings.npz)
+previous = $(shell echo $$(( $(1) - 1 )))
+# the profiles that epoch N is judged by
+profiles = $(OUT)/$(if $(filter 1,$(shell echo $$(( $(1) > $(WARM_UP) + 1 )))),epoch-$(call previous,$(1))/,)profiles.jsonl
+
+.PHONY: all
+all: $(OUT)/metrics.jsonl
+
+$(OUT)/ $(foreach e,$(epochs),$(OUT)/epoch-$(e)/):
+	mkdir -p $@
+
+# Settings are files that change only when their content does: make LR=… then rebuilds what depends on it, and only that.
+.PHONY: FORCE
+$(OUT)/%.params: FORCE | $(OUT)/
+	@printf '%s\n' '$($(shell echo $* | tr a-z A-Z))' | cmp -s - $@ || printf '%s\n' '$($(shell echo $* | tr a-z A-Z))' > $@
+
+$(OUT)/profiles.jsonl: $(DATA)/train.jsonl $(DATA)/items.jsonl | $(OUT)/
+	$(SUMMARIZE) $< --items $(DATA)/items.jsonl -o $@
+
+define PLAIN_EPOCH # $(1) is the epoch, $(2) the one before
+$(OUT)/epoch-$(1)/model.npz $(OUT)/epoch-$(1)/embeddings.npz $(OUT)/epoch-$(1)/next.npz &: \
+    $(if $(filter-out 1,$(1)),$(OUT)/epoch-$(2)/model.npz,) $(DATA)/train.jsonl $(OUT)/training.params | $(OUT)/epoch-$(1)/
+	$$(TRAIN) $(DATA)/train.jsonl $(if $(filter-out 1,$(1)),--from $(OUT)/epoch-$(2)/model.npz,$(TRAINING)) \
+	  -o $(OUT)/epoch-$(1)/model.npz --embeddings $(OUT)/epoch-$(1)/embeddings.npz --next $(OUT)/epoch-$(1)/next.npz
+endef
+
+define DENOISED_EPOCH
+$(OUT)/epoch-$(1)/judged.jsonl: $(OUT)/epoch-$(2)/next.npz $(call history,$(2)) $(call profiles,$(1)) \
+    $(DATA)/items.jsonl $(OUT)/pruning.params | $(OUT)/epoch-$(1)/
+	$$(PRUNE) $(OUT)/epoch-$(2)/next.npz $(addprefix --history ,$(call history,$(2))) $$(PRUNING) \
+	  | $$(SCORE) - --profiles $(call profiles,$(1)) --items $(DATA)/items.jsonl -o $$@
+
+$(OUT)/epoch-$(1)/model.npz $(OUT)/epoch-$(1)/embeddings.npz $(OUT)/epoch-$(1)/next.npz $(OUT)/epoch-$(1)/verdicts.jsonl &: \
+    $(OUT)/epoch-$(2)/model.npz $(OUT)/epoch-$(1)/judged.jsonl $(OUT)/judging.params
+	$$(TRAIN) $(DATA)/train.jsonl --from $(OUT)/epoch-$(2)/model.npz --samples $(OUT)/epoch-$(2)/next.npz \
+	  --judged $(OUT)/epoch-$(1)/judged.jsonl $$(JUDGING) -o $(OUT)/epoch-$(1)/model.npz \
+	  --embeddings $(OUT)/epoch-$(1)/embeddings.npz --next $(OUT)/epoch-$(1)/next.npz --verdicts $(OUT)/epoch-$(1)/verdicts.jsonl
+
+$(OUT)/epoch-$(1)/profiles.jsonl $(OUT)/epoch-$(1)/flags.npz &: $(call profiles,$(1)) $(OUT)/epoch-$(1)/model.npz \
+    $(call history,$(1)) $(OUT)/updating.params
+	rm -f $(OUT)/epoch-$(1)/flags.npz
+	$(if $(filter 1,$(shell echo $$(( $(1) > $(WARM_UP) + 1 )))),cp $(OUT)/epoch-$(2)/flags.npz $(OUT)/epoch-$(1)/flags.npz,)
+	$$(UPDATE) $(call profiles,$(1)) --train $(DATA)/train.jsonl --items $(DATA)/items.jsonl --model $(OUT)/epoch-$(1)/model.npz \
+	  $(addprefix --history ,$(call history,$(1))) --flags $(OUT)/epoch-$(1)/flags.npz $$(UPDATING) -o $(OUT)/epoch-$(1)/profiles.jsonl
+endef
+
+$(foreach e,$(epochs),$(eval $(call $(if $(filter 1,$(shell echo $$(( $(e) > $(WARM_UP) )))),DENOISED,PLAIN)_EPOCH,$(e),$(call previous,$(e)))))
+
+$(OUT)/metrics.jsonl: $(OUT)/epoch-$(EPOCHS)/embeddings.npz $(DATA)/test.jsonl
+	$(EVALUATE) $< $(DATA)/test.jsonl --exclude $(DATA)/train.jsonl --exclude $(DATA)/valid.jsonl --at $(AT) -o $@

@@ -1,0 +1,70 @@
+"""The Makefile's stages and ``run`` make the same bytes, and Make rebuilds only what a setting changes."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = ["--dim", "8", "--layers", "2", "--batch", "64", "--lr", "0.02", "--seed", "3"]
+PRUNING = "--alpha 40 --max-noise 0.2 --candidates 0.5"
+
+
+def _environment():
+    return os.environ | {"LLMHD_PYTHON": sys.executable}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shop")
+    script = ROOT / "examples" / "bookshop" / "make_bookshop.py"
+    sizes = ["--users", "60", "--items", "60", "--rows", "10", "--held-out", "3"]
+    subprocess.run([sys.executable, script, folder, "--seed", "1", *sizes], check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(shop, tmp_path_factory):
+    if shutil.which("make") is None:
+        pytest.skip("GNU Make is not installed")
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "Makefile").write_text(
+        f"LLMHD := {ROOT}/bin/llmhd\nDATA := {shop}\nOUT := {folder}/out\nEPOCHS := 5\nWINDOW := 3\n"
+        f"TRAINING := {' '.join(SETTINGS)}\nPRUNING ?= {PRUNING} --seed 3\n"
+        f"JUDGING := --threshold-alpha 40\nUPDATING := {PRUNING} --confidence 2\n"
+        f"include {ROOT}/examples/pipeline.mk\n"
+    )
+    _make(folder, "-j2", "all", f"{folder}/out/epoch-5/profiles.jsonl")
+    return folder
+
+
+def _make(folder, *words):
+    done = subprocess.run(
+        ["make", "-C", str(folder), *words], capture_output=True, text=True, env=_environment(), check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_make_equals_run(shop, made, tmp_path):
+    out = tmp_path / "run"
+    words = ["run", f"{shop}/train.jsonl", "--valid", f"{shop}/valid.jsonl", "--items", f"{shop}/items.jsonl"]
+    words += ["--denoise", "llmhd", *SETTINGS, *PRUNING.split(), "--confidence", "2", "--epochs", "5", "--window", "3"]
+    subprocess.run([ROOT / "bin" / "llmhd", *words, "--keep", "-q", "-o", out], check=True, env=_environment())
+    for epoch in range(1, 6):
+        files = ["embeddings.npz"] + (["judged.jsonl", "verdicts.jsonl", "profiles.jsonl", "flags.npz"] if epoch > 2 else [])
+        for name in files:
+            ours, theirs = out / f"epoch-{epoch}" / name, made / "out" / f"epoch-{epoch}" / name
+            assert ours.read_bytes() == theirs.read_bytes(), f"epoch {epoch}: {name}"
+    assert (out / "epoch-5" / "model.npz").read_bytes() == (made / "out" / "epoch-5" / "model.npz").read_bytes()
+    assert (out / "epoch-5" / "samples.npz").read_bytes() == (made / "out" / "epoch-4" / "next.npz").read_bytes()
+
+
+def test_make_does_nothing_twice_and_rebuilds_what_a_setting_changes(made):
+    assert "llmhd" not in _make(made, "all").replace(str(made), "")
+    stages = [line for line in _make(made, "all", f"PRUNING={PRUNING} --seed 3 --link raw").splitlines() if "/bin/llmhd" in line]
+    assert not any(" summarize " in line for line in stages)
+    assert sum(" train-epoch " in line for line in stages) == 3, "only the denoised epochs"
