@@ -95,8 +95,9 @@ def command(
     from llmhd_tools.files.tables import write_table
     from llmhd_tools.files.tensors import read_tensors, write_tensors
 
-    for path in (output, embeddings, next_, verdicts):
-        check_output(path, [train, model, samples, judged])
+    outputs = [output, embeddings, next_, verdicts]
+    for number, path in enumerate(outputs):
+        check_output(path, [train, model, samples, judged, *outputs[:number]])
     if epochs > 1 and (samples or judged or verdicts):
         raise UsageError("--samples, --judged and --verdicts belong to one epoch; leave out --epochs")
     if verdicts and not judged:
@@ -134,6 +135,19 @@ def tell(verdicts: Table | None) -> str:
     return f"; {len(verdicts):,} noisy samples, {hard:,} of them hard and kept, {len(verdicts) - hard:,} dropped"
 
 
+def settings_of(model: Tensors) -> dict[str, Any]:
+    """The training settings that a model keeps. Raises InputError where they are not all there."""
+    from llmhd_tools.train.config import Config
+
+    kept = model.meta.get("config")
+    types = {f.name: type(f.default) for f in fields(Config)}
+    if not isinstance(kept, dict) or {name: type(value) for name, value in kept.items()} != types:
+        raise InputError("has no settings that this llmhd understands", where=model.source)
+    if not {"epoch", "step"} <= model.meta.keys():
+        raise InputError("does not say its epoch and step", where=model.source)
+    return kept
+
+
 def open_run(
     training: Training, chosen: dict[str, Any], device: str, threads: int, model: Tensors | None = None
 ) -> Run:
@@ -146,9 +160,7 @@ def open_run(
     given = {name: value for name, value in chosen.items() if value is not None}
     if model is None:
         return Run(training, Config(**given), device, threads)
-    kept = model.meta.get("config", {})
-    if set(kept) != {f.name for f in fields(Config)}:
-        raise InputError("has no settings that this llmhd understands", where=model.source)
+    kept = settings_of(model)
     for name, value in given.items():
         if value != kept[name]:
             raise UsageError(
@@ -288,6 +300,12 @@ def _state_of(model: Tensors) -> State:
             groups[group][name] = array
     if not groups["param"] or not groups["param"].keys() == groups["first"].keys() == groups["second"].keys():
         raise InputError("lacks parameters or moments", where=model.source)
+    for name, param in groups["param"].items():
+        for array in (param, groups["first"][name], groups["second"][name]):
+            if array.dtype != "float32" or array.shape != param.shape:
+                raise InputError(
+                    f"parameter '{name}' and its moments are not of one shape, float32", where=model.source
+                )
     return State(groups["param"], groups["first"], groups["second"], model.meta["epoch"], model.meta["step"])
 
 
