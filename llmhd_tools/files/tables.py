@@ -223,7 +223,7 @@ def _column(table: Table, spec: Field, values: list[Any], missing: object) -> Co
     if gaps and spec.type in ("user", "item") and not spec.partly:
         raise InputError(f"field '{spec.name}' is missing here but not elsewhere", where=table.where(gaps[0]))
     for row in gaps:
-        values[row] = _MISSING[spec.type]
+        values[row] = _MISSING.get(spec.type)
     absent = np.zeros(len(values), dtype=bool)
     absent[gaps] = True
     return _typed(table, spec, values, absent)

@@ -55,7 +55,9 @@ def test_make_equals_run(shop, made, tmp_path):
     words += ["--denoise", "llmhd", *SETTINGS, *PRUNING.split(), "--confidence", "2", "--epochs", "5", "--window", "3"]
     subprocess.run([ROOT / "bin" / "llmhd", *words, "--keep", "-q", "-o", out], check=True, env=_environment())
     for epoch in range(1, 6):
-        files = ["embeddings.npz"] + (["judged.jsonl", "verdicts.jsonl", "profiles.jsonl", "flags.npz"] if epoch > 2 else [])
+        files = ["embeddings.npz"] + (
+            ["judged.jsonl", "verdicts.jsonl", "profiles.jsonl", "flags.npz"] if epoch > 2 else []
+        )
         for name in files:
             ours, theirs = out / f"epoch-{epoch}" / name, made / "out" / f"epoch-{epoch}" / name
             assert ours.read_bytes() == theirs.read_bytes(), f"epoch {epoch}: {name}"
@@ -65,6 +67,10 @@ def test_make_equals_run(shop, made, tmp_path):
 
 def test_make_does_nothing_twice_and_rebuilds_what_a_setting_changes(made):
     assert "llmhd" not in _make(made, "all").replace(str(made), "")
-    stages = [line for line in _make(made, "all", f"PRUNING={PRUNING} --seed 3 --link raw").splitlines() if "/bin/llmhd" in line]
+    stages = [
+        line
+        for line in _make(made, "all", f"PRUNING={PRUNING} --seed 3 --link raw").splitlines()
+        if "/bin/llmhd" in line
+    ]
     assert not any(" summarize " in line for line in stages)
     assert sum(" train-epoch " in line for line in stages) == 3, "only the denoised epochs"
