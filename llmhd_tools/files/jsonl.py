@@ -69,7 +69,7 @@ def _text(path: str, number: int, line: bytes) -> str:
     try:
         text = line.decode()
         if b"\\u" in line and (b"\\ud" in line or b"\\uD" in line):
-            json.loads(text).__repr__().encode()  # a lone surrogate parses but can never be written again
+            _dumps(json.loads(text)).encode()  # a lone surrogate parses but can never be written again
     except UnicodeDecodeError as error:
         raise InputError(f"is not UTF-8 (byte {error.start + 1})", where=path, line=number) from None
     except UnicodeEncodeError:

@@ -219,7 +219,7 @@ def _pack(path: str, raw: IO[bytes]) -> Iterator[IO[bytes]]:
     elif path.endswith(".zst"):
         import zstandard
 
-        with zstandard.ZstdCompressor().stream_writer(raw, closefd=False) as writer:
+        with zstandard.ZstdCompressor(write_checksum=True).stream_writer(raw, closefd=False) as writer:
             yield cast(IO[bytes], writer)
     else:
         yield raw
