@@ -360,6 +360,8 @@ def _rows_of(judged: Table, samples: Samples) -> NDArray[np.int64]:
     """The samples' row of each judged row: as its ``row`` says, else the first row of its batch that is the same."""
     import numpy as np
 
+    if not len(judged):  # no columns to compare, where it comes from an empty JSONL
+        return np.zeros(0, dtype=np.int64)
     columns = ["batch", "user", "item", "negative" if samples.label is None else "label"]
     for name in columns:
         if name not in judged:
