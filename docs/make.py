@@ -42,19 +42,26 @@ Every table has a text form and a binary form with the same content; `llmhd conv
 
 def formats_page() -> str:
     """The page about files, from the schema."""
-    page = GENERATED + FORMATS_HEAD + "".join(f"| {name} | {text} | {binary} |\n" for name, (text, binary) in TYPES.items())
+    page = (
+        GENERATED
+        + FORMATS_HEAD
+        + "".join(f"| {name} | {text} | {binary} |\n" for name, (text, binary) in TYPES.items())
+    )
     return page + "".join(_kind_section(kind) for kind in KINDS.values())
 
 
 def _kind_section(kind: Kind) -> str:
     forms = " and ".join(kind.forms)
-    section = f"\n## {kind.name}\n\n{kind.help} Schema {kind.schema}; {forms} form.\nWritten by {kind.written_by}; read by {kind.read_by}.\n"
+    section = f"\n## {kind.name}\n\n{kind.help} Schema {kind.schema}; {forms} form.\n"
+    section += f"Written by {kind.written_by}; read by {kind.read_by}.\n"
     if kind.fields:
         section += "\n| field | type | | meaning |\n|---|---|---|---|\n"
         for spec in kind.fields:
             section += f"| `{spec.name}` | {spec.type} | {'' if spec.required else 'optional'} | {spec.help} |\n"
     if kind.arrays:
-        section += "\n| array | content |\n|---|---|\n" + "".join(f"| `{name}` | {text} |\n" for name, text in kind.arrays)
+        section += "\n| array | content |\n|---|---|\n" + "".join(
+            f"| `{name}` | {text} |\n" for name, text in kind.arrays
+        )
         section += "| `user_ids`, `item_ids` | the ids in the order of the rows |\n"
     return section
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from llmhd_tools import __version__, console
 
@@ -33,10 +35,20 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
+class _Grouped(TyperGroup):
+    """The list of commands under its headings, in the order of ``GROUPS``."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        for group, commands in GROUPS.items():
+            with formatter.section(group):
+                formatter.write_dl([(name, self.commands[name].get_short_help_str(60)) for name in commands])
+
+
 def build_app() -> typer.Typer:
     """The typer app. Command modules import only stdlib, numpy-free schema and typer at their top."""
     app = typer.Typer(
         name="llmhd",
+        cls=_Grouped,
         help=_HELP,
         rich_markup_mode=None,
         add_completion=False,

@@ -47,7 +47,7 @@ Out = Annotated[
 Seed = Annotated[int, typer.Option("--seed", help="Seed of all random draws.", min=0)]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1.")]
 Threads = Annotated[
-    int, typer.Option("--threads", help="CPU threads of torch; more than one pays only on an idle machine.", min=1)
+    int | None, typer.Option("--threads", help="CPU threads of torch. [the usable processors, at most 8]", min=1)
 ]
 
 Backbone = Annotated[str | None, typer.Option("--backbone", help="lightgcn. [lightgcn]")]

@@ -75,7 +75,7 @@ class Settings:
     noise: bool
     keep: bool
     device: str
-    threads: int
+    threads: int | None
 
     @property
     def chosen(self) -> Record:

@@ -46,7 +46,7 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Pick the noisy samples by loss and the hard candidates by variance.
+    """Pick noisy samples by loss, hard candidates by variance.
 
     In each batch the samples of highest loss are noisy (Eq. 5-7); of those, the pairs whose prediction varied most over
     the epochs of --history are candidates (Eq. 8-10, 17), for `score` to judge. Without two epochs of history nothing is

@@ -128,7 +128,7 @@ def command(
     keep: Annotated[bool, typer.Option("--keep", help="Keep every epoch's files.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the folder's run was interrupted.")] = False,
     device: Device = "auto",
-    threads: Threads = 1,
+    threads: Threads = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

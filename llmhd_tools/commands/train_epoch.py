@@ -75,7 +75,7 @@ def command(
     rule: Rule = None,
     threshold_alpha: ThresholdAlpha = 3000.0,
     device: Device = "auto",
-    threads: Threads = 1,
+    threads: Threads = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -149,7 +149,7 @@ def settings_of(model: Tensors) -> dict[str, Any]:
 
 
 def open_run(
-    training: Training, chosen: dict[str, Any], device: str, threads: int, model: Tensors | None = None
+    training: Training, chosen: dict[str, Any], device: str, threads: int | None, model: Tensors | None = None
 ) -> Run:
     """A run at its start, or where ``model`` left it; ``chosen`` holds the settings that were given, None for the others.
 
@@ -178,12 +178,13 @@ class Run:
     training: Training
     config: Config
     device: str = "auto"
-    threads: int = 1
+    threads: int | None = None
     start: InitVar[Tensors | None] = None
     loss: float = field(default=math.nan, init=False)
 
     def __post_init__(self, start: Tensors | None) -> None:
-        from llmhd_tools.train.trainer import Trainer, pick_device, use_threads
+        from llmhd_tools.train.threads import use_threads
+        from llmhd_tools.train.trainer import Trainer, pick_device
 
         use_threads(self.threads)
         self.trainer = Trainer(

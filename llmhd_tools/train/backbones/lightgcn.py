@@ -8,7 +8,7 @@ from torch import Tensor
 
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.train.config import Config
-from llmhd_tools.train.propagation import layer_mean, layer_mean_rows, normalised_adjacency, to_torch
+from llmhd_tools.train.propagation import Adjacency, normalised_adjacency
 
 
 class LightGCN:
@@ -16,7 +16,7 @@ class LightGCN:
 
     def __init__(self, config: Config, graph: Graph, device: torch.device) -> None:
         self.config, self.graph = config, graph
-        self.adjacency = to_torch(normalised_adjacency(graph), device)
+        self.adjacency = Adjacency(normalised_adjacency(graph), device)
 
     def initial(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Xavier-uniform tables, each side by its own size: bound √(6 / (n + dim))."""
@@ -28,12 +28,11 @@ class LightGCN:
 
     def rows(self, params: dict[str, Tensor], nodes: Tensor) -> tuple[Tensor, Tensor]:
         """Ego rows, which the regulariser sees, and final rows."""
-        return layer_mean_rows(params["embedding"], self.adjacency, self.config.layers, nodes)
+        return self.adjacency.mean_rows(params["embedding"], self.config.layers, nodes)
 
     def final(self, params: dict[str, Tensor]) -> Tensor:
         """z of all nodes."""
-        with torch.no_grad():
-            return layer_mean(params["embedding"], self.adjacency, self.config.layers)
+        return self.adjacency.mean(params["embedding"], self.config.layers)
 
 
 def xavier_uniform(rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:
