@@ -13,14 +13,16 @@ from llmhd_tools.errors import DeviceError, UsageError
 from llmhd_tools.train.backbones import build
 from llmhd_tools.train.config import Config
 from llmhd_tools.train.propagation import normalised_adjacency
-from llmhd_tools.train.trainer import Diverged, State, Trainer, pick_device, use_threads
+from llmhd_tools.train.threads import use_threads
+from llmhd_tools.train.trainer import Diverged, State, Trainer, pick_device
 
 CPU = torch.device("cpu")
 LOSSES = ("bpr", "bce")
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
+def _threads():
+    yield
     use_threads(1)
 
 
@@ -101,6 +103,19 @@ def test_a_state_carries_on_bit_for_bit(loss):
         broken = Trainer(settings, graph, CPU, broken.state())
     assert same(unbroken.state(), broken.state())
     assert [a.tobytes() for a in unbroken.embeddings()] == [a.tobytes() for a in broken.embeddings()]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_number_of_threads_changes_nothing(loss):
+    graph, settings = random_graph(120, 90), config(loss=loss, dim=16, batch=200)
+    states = []
+    for threads in (1, 2, 3, None):
+        use_threads(threads)
+        trainer = Trainer(settings, graph, CPU)
+        for epoch in (1, 2):
+            trainer.train(draw_samples(graph, loss, settings.batch, settings.seed, epoch))
+        states.append(trainer.state())
+    assert all(same(states[0], state) for state in states[1:])
 
 
 def test_a_state_is_a_copy():
