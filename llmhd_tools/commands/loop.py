@@ -227,7 +227,6 @@ class Loop:
             selection=s.selection,
             link=s.link,
             seed=self.run_.config.seed,
-            epoch=epoch,
         )
         write_table(self._path(f"epoch-{epoch}", "noisy.jsonl"), noisy)
         if not self.llmhd:

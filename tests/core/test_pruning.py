@@ -162,14 +162,14 @@ def test_random_selection_picks_as_many_in_each_batch(data, share, seed):
         assert at_random["candidate"][of_batch].sum() == by_variance["candidate"][of_batch].sum()
 
 
-def test_random_selection_is_uniform_and_varies_with_seed_and_epoch():
+def test_random_selection_is_uniform_and_varies_with_seed_and_step():
     n = 40
     samples = Samples(np.zeros(n, np.int64), *(np.arange(n, dtype=np.int32),) * 3)
     rows, spread = np.arange(n), np.arange(n, dtype=float)
     drawn = [
-        pruning.candidates(samples, rows, spread, spread, 0.25, "random", seed, epoch)
+        pruning.candidates(samples, rows, spread, spread, 0.25, "random", seed, step)
         for seed in range(20)
-        for epoch in range(20)
+        for step in range(20)
     ]
     assert {int(one.sum()) for one in drawn} == {10}
     assert len({one.tobytes() for one in drawn}) == 400
