@@ -69,6 +69,35 @@ def test_the_commands_and_run_make_the_same_files(llmhd, words, stages, loss, de
     compare(llmhd.folder, denoise)
 
 
+@pytest.mark.parametrize("loss", ["bpr", "bce"])
+@pytest.mark.parametrize("denoise", ["loss", "llmhd"])
+def test_epochs_without_noisy_rows(llmhd, words, stages, loss, denoise):
+    """At the beginning of the ramp nothing is noisy: the stream between the commands is empty, and training is plain."""
+    early = ("--alpha", 10**9)
+    pipes = [
+        [[*command, *early] if command[0] in ("prune", "update-profiles") else command for command in pipe]
+        for pipe in stages(loss, denoise)
+    ]
+    llmhd.stages(pipes)
+    llmhd(*words(loss, denoise, "--keep", *early, "--threshold-alpha", 12, "-o", "run"))
+    assert (llmhd.folder / "run" / "epoch-4" / "noisy.jsonl").read_bytes() == b""
+    compare(llmhd.folder, denoise)
+    llmhd(*words(loss, "none", "-o", "plain"))
+    best = [(llmhd.folder / name / "best.npz") for name in ("run", "plain")]
+    with np.load(best[0]) as run, np.load(best[1]) as plain:
+        assert all(run[side].tobytes() == plain[side].tobytes() for side in ("user", "item"))
+
+
+def test_nothing_noisy_in_binary(llmhd, stages):
+    llmhd.stages(stages("bpr", "llmhd", epochs=2))
+    llmhd("prune", "epoch-3-samples.npz", "--max-noise", 0, "-o", "noisy.npz")
+    llmhd("score", "noisy.npz", "--items", "items.jsonl", "--profiles", "profiles-2.jsonl", "-o", "judged.npz")
+    train = ["train-epoch", "train.jsonl", "--device", "cpu", "--from", "epoch-2-model.npz"]
+    llmhd(*train, "--judged", "judged.npz", "-o", "a.npz")
+    llmhd(*train, "--judged", "-", "-o", "b.npz")
+    assert (llmhd.folder / "a.npz").read_bytes() == (llmhd.folder / "b.npz").read_bytes()
+
+
 def test_given_profiles_are_used_as_they_are(llmhd, words, stages):
     llmhd.stages(stages("bpr", "llmhd"))
     llmhd(*words("bpr", "llmhd", "--keep", "--profiles", "profiles-2.jsonl", "-o", "run"))
