@@ -128,6 +128,7 @@ def llmhd(tmp_path, world):
     return Cli(tmp_path)
 
 
+ON = ("--device", "cpu", "--threads", 1)  # these tables are too small for more
 TRAINING = ("--dim", 8, "--layers", 2, "--batch", 64, "--lr", 0.02, "--reg", 1e-4, "--seed", 3)
 PRUNING = ("--alpha", 12, "--max-noise", 0.3, "--candidates", 0.7)
 WINDOW = 3
@@ -136,7 +137,7 @@ WINDOW = 3
 def run_words(loss, denoise, *more):
     """``run`` with the settings of these tests."""
     words = ["run", "train.jsonl", "--valid", "valid.jsonl", "--test", "test.jsonl", "--items", "items.jsonl"]
-    words += ["--loss", loss, "--denoise", denoise, "--device", "cpu", *TRAINING, *PRUNING]
+    words += ["--loss", loss, "--denoise", denoise, *ON, *TRAINING, *PRUNING]
     return [*words, "--warm-up", 2, "--window", WINDOW, "--confidence", 1, "--epochs", 4, *more]
 
 
@@ -152,7 +153,7 @@ def pipe_stages(loss, denoise, epochs=4, *, rule=None, selection="variance", sco
     if denoise == "llmhd":
         stages += [[["summarize", "train.jsonl", "--items", "items.jsonl", "-o", "profiles-2.jsonl"]]]
     for epoch in range(1, epochs + 1):
-        train = ["train-epoch", "train.jsonl", "--device", "cpu", "-o", f"epoch-{epoch}-model.npz"]
+        train = ["train-epoch", "train.jsonl", *ON, "-o", f"epoch-{epoch}-model.npz"]
         train += ["--embeddings", f"epoch-{epoch}-embeddings.npz"]
         train += ["--from", f"epoch-{epoch - 1}-model.npz"] if epoch > 1 else ["--loss", loss, *TRAINING]
         if denoise != "none" and epoch >= 2:

@@ -15,6 +15,7 @@ items = "items.jsonl"
 loss = "bpr"
 denoise = "llmhd"
 device = "cpu"
+threads = 1
 dim = 8
 layers = 2
 batch = 64

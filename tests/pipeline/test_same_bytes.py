@@ -92,7 +92,7 @@ def test_nothing_noisy_in_binary(llmhd, stages):
     llmhd.stages(stages("bpr", "llmhd", epochs=2))
     llmhd("prune", "epoch-3-samples.npz", "--max-noise", 0, "-o", "noisy.npz")
     llmhd("score", "noisy.npz", "--items", "items.jsonl", "--profiles", "profiles-2.jsonl", "-o", "judged.npz")
-    train = ["train-epoch", "train.jsonl", "--device", "cpu", "--from", "epoch-2-model.npz"]
+    train = ["train-epoch", "train.jsonl", "--device", "cpu", "--threads", 1, "--from", "epoch-2-model.npz"]
     llmhd(*train, "--judged", "judged.npz", "-o", "a.npz")
     llmhd(*train, "--judged", "-", "-o", "b.npz")
     assert (llmhd.folder / "a.npz").read_bytes() == (llmhd.folder / "b.npz").read_bytes()
@@ -118,7 +118,22 @@ def test_a_folder_without_keep_holds_the_last_epochs_as_with_it(llmhd, words, sn
 
 @pytest.mark.parametrize("loss", ["bpr", "bce"])
 def test_three_epochs_are_three_times_one(llmhd, loss):
-    first = ["train-epoch", "train.jsonl", "--device", "cpu", "--loss", loss, "--dim", 8, "--batch", 64, "--seed", 5]
+    first = [
+        "train-epoch",
+        "train.jsonl",
+        "--device",
+        "cpu",
+        "--threads",
+        1,
+        "--loss",
+        loss,
+        "--dim",
+        8,
+        "--batch",
+        64,
+        "--seed",
+        5,
+    ]
     outputs = ["model", "emb", "samples"]
 
     def names(prefix):
@@ -128,7 +143,7 @@ def test_three_epochs_are_three_times_one(llmhd, loss):
         return [(llmhd.folder / f"{prefix}-{name}.npz").read_bytes() for name in outputs]
 
     llmhd(*first, "--epochs", 3, *names("at-once"))
-    go_on = ["train-epoch", "train.jsonl", "--device", "cpu", "--from"]
+    go_on = ["train-epoch", "train.jsonl", "--device", "cpu", "--threads", 1, "--from"]
     llmhd(*first, *names("one"))
     llmhd(*go_on, "one-model.npz", *names("two"))
     llmhd(*go_on, "two-model.npz", *names("three"))

@@ -19,7 +19,7 @@ def train(llmhd, name, *, data="train.jsonl", samples="epoch-3-samples.npz", jud
     """Model, embeddings and coming samples of epoch 3 of the prepared files, or of twins of them."""
     outputs = [f"{name}-{what}.npz" for what in ("model", "embeddings", "samples")]
     words = ["train-epoch", data, "--from", "epoch-2-model.npz", "--samples", samples, "--judged", judged]
-    words += ["--threshold-alpha", 12, "--device", "cpu"]
+    words += ["--threshold-alpha", 12, "--device", "cpu", "--threads", 1]
     llmhd(*words, "-o", outputs[0], "--embeddings", outputs[1], "--next", outputs[2])
     return [(llmhd.folder / path).read_bytes() for path in outputs]
 
@@ -41,7 +41,22 @@ def test_text_and_binary_inputs_train_the_same(llmhd, stages, loss):
         ("epoch-3-samples.npz", "samples.jsonl.zst"),
     ]:
         llmhd("convert", source, target)
-    again = ["train-epoch", "train.npz", "--device", "cpu", "--loss", loss, "--dim", 8, "--layers", 2, "--batch", 64]
+    again = [
+        "train-epoch",
+        "train.npz",
+        "--device",
+        "cpu",
+        "--threads",
+        1,
+        "--loss",
+        loss,
+        "--dim",
+        8,
+        "--layers",
+        2,
+        "--batch",
+        64,
+    ]
     llmhd(*again, "--lr", 0.02, "--reg", 1e-4, "--seed", 3, "-o", "again.npz")
     assert (llmhd.folder / "again.npz").read_bytes() == first
     assert train(llmhd, "a")[:2] == wanted
@@ -125,7 +140,7 @@ def test_a_pair_sampled_twice_in_a_batch_is_judged_twice_without_row(llmhd):
     """Pointwise negatives may repeat: one user, one item left to draw, so all negatives of a batch are the same pair."""
     rows = [{"user": "a", "item": item} for item in range(4)] + [{"user": "b", "item": 4}]
     (llmhd.folder / "tiny.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    begin = ["train-epoch", "tiny.jsonl", "--device", "cpu", "--loss", "bce", "--batch", 10, "--dim", 4]
+    begin = ["train-epoch", "tiny.jsonl", "--device", "cpu", "--threads", 1, "--loss", "bce", "--batch", 10, "--dim", 4]
     llmhd(*begin, "-o", "one.npz", "--next", "samples.npz")
     llmhd("prune", "samples.npz", "--alpha", 1, "--max-noise", 1, "-o", "noisy.jsonl")
     noisy = [json.loads(line) for line in (llmhd.folder / "noisy.jsonl").read_text().splitlines()]
@@ -134,7 +149,18 @@ def test_a_pair_sampled_twice_in_a_batch_is_judged_twice_without_row(llmhd):
     models = []
     for kept in (noisy, [{k: v for k, v in r.items() if k != "row"} for r in noisy]):
         write_judged(llmhd, kept)
-        words = ["train-epoch", "tiny.jsonl", "--device", "cpu", "--from", "one.npz", "--judged", "mine.jsonl"]
+        words = [
+            "train-epoch",
+            "tiny.jsonl",
+            "--device",
+            "cpu",
+            "--threads",
+            1,
+            "--from",
+            "one.npz",
+            "--judged",
+            "mine.jsonl",
+        ]
         llmhd(*words, "--embeddings", "z.npz", "-o", "two.npz")
         with np.load(llmhd.folder / "z.npz") as z:
             models.append((z["user"].tobytes(), z["item"].tobytes()))

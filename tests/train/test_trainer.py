@@ -22,6 +22,7 @@ LOSSES = ("bpr", "bce")
 
 @pytest.fixture(autouse=True)
 def _threads():
+    use_threads(1)
     yield
     use_threads(1)
 
@@ -107,13 +108,12 @@ def test_a_state_carries_on_bit_for_bit(loss):
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_the_number_of_threads_changes_nothing(loss):
-    graph, settings = random_graph(120, 90), config(loss=loss, dim=16, batch=200)
+    graph, settings = random_graph(120, 90), config(loss=loss, dim=16, batch=2000)
     states = []
-    for threads in (1, 2, 3, None):
+    for threads in (1, 2, 3):
         use_threads(threads)
         trainer = Trainer(settings, graph, CPU)
-        for epoch in (1, 2):
-            trainer.train(draw_samples(graph, loss, settings.batch, settings.seed, epoch))
+        trainer.train(draw_samples(graph, loss, settings.batch, settings.seed, 1))
         states.append(trainer.state())
     assert all(same(states[0], state) for state in states[1:])
 
