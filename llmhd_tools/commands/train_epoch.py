@@ -358,11 +358,12 @@ def decide(judged: Table, samples: Samples, step: int, rule: str, alpha: float) 
 
 
 def _rows_of(judged: Table, samples: Samples) -> NDArray[np.int64]:
-    """The samples' row of each judged row: as its ``row`` says, else the first row of its batch that is the same."""
+    """The samples' row of each judged row: as its ``row`` says, else that of its batch which is the same."""
     import numpy as np
 
-    if not len(judged):  # no columns to compare, where it comes from an empty JSONL
+    if not len(judged):  # no records, so no fields either
         return np.zeros(0, dtype=np.int64)
+
     columns = ["batch", "user", "item", "negative" if samples.label is None else "label"]
     for name in columns:
         if name not in judged:
@@ -374,8 +375,7 @@ def _rows_of(judged: Table, samples: Samples) -> NDArray[np.int64]:
         wrong = (rows < 0) | (rows >= len(samples))
         wrong[~wrong] = (ours[rows[~wrong]] != theirs[~wrong]).any(1)
     else:
-        first = {key: row for row, key in reversed(list(enumerate(map(tuple, ours.tolist()))))}
-        rows = np.array([first.get(key, -1) for key in map(tuple, theirs.tolist())], dtype=np.int64)
+        rows = np.array(_matches(ours.tolist(), theirs.tolist()), dtype=np.int64)
         wrong = rows < 0
     if wrong.any():
         row = int(np.argmax(wrong))
@@ -383,3 +383,15 @@ def _rows_of(judged: Table, samples: Samples) -> NDArray[np.int64]:
             "is none of this epoch's samples; were these judged for another epoch?", where=judged.where(row)
         )
     return rows
+
+
+def _matches(ours: list[list[int]], theirs: list[list[int]]) -> list[int]:
+    """For each of their rows ours that is equal, -1 without one; of equal rows the k-th goes with the k-th."""
+    equal: dict[tuple[int, ...], list[int]] = {}
+    for row, key in reversed(list(enumerate(map(tuple, ours)))):
+        equal.setdefault(key, []).append(row)
+    found = []
+    for key in map(tuple, theirs):
+        rows = equal.get(key, [-1])
+        found.append(rows.pop() if len(rows) > 1 else rows[0])
+    return found

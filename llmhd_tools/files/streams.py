@@ -17,6 +17,7 @@ from typing import IO, Any, cast
 from llmhd_tools.errors import InputError
 
 STDIO = "-"
+_PART = ".part"  # the end of a name while the file is being written
 MAX_LINE = 64 << 20  # bytes; a longer line is refused before it fills the memory
 
 
@@ -192,7 +193,7 @@ def open_out(path: str) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def _replacing(target: Path) -> Iterator[IO[bytes]]:
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=_PART)
     try:
         with os.fdopen(handle, "w+b") as raw:
             yield raw
@@ -209,6 +210,12 @@ def _replacing(target: Path) -> Iterator[IO[bytes]]:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def remove_unfinished(folder: str) -> None:
+    """Remove what a process that was killed while it wrote into ``folder`` left there; nobody may be writing there now."""
+    for path in Path(folder).glob(f".*{_PART}"):
+        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

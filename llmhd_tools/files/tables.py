@@ -139,10 +139,13 @@ def read_table(path: str, kind: str, *, users: Ids | None = None, items: Ids | N
 
 
 def read_chunks(path: str, kind: str, size: int = 4096) -> Iterator[Table]:
-    """A table in pieces of ``size`` rows, in constant memory where it is text; all pieces share their id tables."""
+    """A table in pieces of ``size`` rows, in constant memory where it is text; all pieces share their id tables.
+
+    There is at least one piece, so that an empty table stays a table.
+    """
     if suffix_of(path) == ".npz":
         table = read_table(path, kind)
-        for start in range(0, len(table), size):
+        for start in range(0, max(len(table), 1), size):
             yield table.take(np.arange(start, min(start + size, len(table))))
         return
     users, items = Ids(), Ids()
