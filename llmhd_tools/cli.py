@@ -53,19 +53,35 @@ def build_app() -> typer.Typer:
         rich_markup_mode=None,
         add_completion=False,
         pretty_exceptions_enable=False,
-        no_args_is_help=True,
+        invoke_without_command=True,
     )
 
     @app.callback()
     def _root(
+        context: typer.Context,
         version: bool = typer.Option(False, "--version", help="Print the version.", callback=_version, is_eager=True),
     ) -> None:
-        pass
+        if context.invoked_subcommand is None:
+            typer.echo(context.get_help(), err=True)
+            raise typer.Exit(2)
 
     for commands in GROUPS.values():
         for name, module in commands.items():
             app.command(name)(importlib.import_module(f"llmhd_tools.commands.{module}").command)
     return app
+
+
+def _invoke(args: list[str]) -> int | None:
+    """Run the app without click's own handling of errors, which takes a reader that is gone for a plain failure."""
+    app = typer.main.get_command(build_app())
+    try:
+        with app.make_context("llmhd", list(args)) as context:
+            code: int | None = app.invoke(context)
+            return code
+    except typer.Exit as done:
+        if done.exit_code == 0 and "--help" in args and args[0] in ("train-epoch", "run"):
+            _tell_methods(args)
+        return done.exit_code
 
 
 def main(args: list[str] | None = None) -> int:
@@ -74,14 +90,7 @@ def main(args: list[str] | None = None) -> int:
     known = {name for commands in GROUPS.values() for name in commands}
     name = f"llmhd {args[0]}" if args and args[0] in known else "llmhd"
     console.Level.quiet = console.Level.verbose = False
-    return console.guard(name, lambda: _run(args))
-
-
-def _run(args: list[str]) -> int | None:
-    code: int | None = build_app()(args=args, prog_name="llmhd", standalone_mode=False)
-    if code == 0 and "--help" in args and args[0] in ("train-epoch", "run"):
-        _tell_methods(args)
-    return code
+    return console.guard(name, lambda: _invoke(args))
 
 
 def _tell_methods(args: list[str]) -> None:

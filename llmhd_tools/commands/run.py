@@ -37,6 +37,7 @@ from llmhd_tools.options import (
     Unknown,
     Verbose,
     Words,
+    finite,
     one_of,
 )
 
@@ -122,7 +123,10 @@ def command(
     link: Link = "sigmoid",
     rule: Rule = None,
     threshold_alpha: Annotated[
-        float | None, typer.Option("--threshold-alpha", help="α of the score thresholds (Eq. 13-16). [--alpha]", min=1)
+        float | None,
+        typer.Option(
+            "--threshold-alpha", help="α of the score thresholds (Eq. 13-16). [--alpha]", min=1, callback=finite
+        ),
     ] = None,
     llm: Llm = "lexical",
     update: Annotated[bool, typer.Option("--update/--no-update", help="Let confident pairs update profiles.")] = True,

@@ -41,25 +41,34 @@ def resolve(chosen: Mapping[str, Any], words: Sequence[str] = ()) -> Config:
     plain = Config(**given)
     config = Config(**{**load("backbone", plain.backbone).defaults, **given})
     check(config)
-    known = {spec.name: spec for spec in _declared(config.backbone, config.denoise)}
-    options = {name: spec.default for name, spec in known.items()} | parse(config.backbone, config.denoise, words)
+    options = {spec.name: spec.default for spec in _declared(config.backbone, config.denoise)}
+    options |= parse(config.backbone, config.denoise, words)
     return dataclasses.replace(config, options=options)
 
 
 def parse(backbone: str, denoise: str, words: Sequence[str]) -> dict[str, Any]:
     """The values in ``NAME=VALUE`` words, checked against the options of the two methods."""
-    known = {spec.name: spec for spec in _declared(backbone, denoise)}
+    specs = {spec.name: spec for spec in _declared(backbone, denoise)}
     values: dict[str, Any] = {}
     for word in words:
         name, equals, text = word.partition("=")
         name = name.replace("-", "_")
-        if not equals or name not in known:
-            names = ", ".join(_spelt(n) for n in known) or "none"
+        if not equals or name not in specs:
+            names = ", ".join(_spelt(n) for n in specs) or "none"
             raise UsageError(
                 f"--set {word}: is no option of --backbone {backbone} or --denoise {denoise} as NAME=VALUE; known: {names}"
             )
-        values[name] = _value(known[name], text)
+        values[name] = _value(specs[name], text)
     return values
+
+
+def known(settings: Mapping[str, Any]) -> bool:
+    """Whether settings from a model name methods that are here, with all their options and no others."""
+    named = (("backbone", settings["backbone"]), ("denoise", settings["denoise"]))
+    if any(name not in _PACKAGES[kind].REGISTRY for kind, name in named):
+        return False
+    wanted = {spec.name: type(spec.default) for spec in _declared(settings["backbone"], settings["denoise"])}
+    return {name: type(value) for name, value in settings["options"].items()} == wanted
 
 
 def describe(backbone: str, denoise: str) -> str:
