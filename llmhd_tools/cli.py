@@ -80,7 +80,9 @@ def _invoke(args: list[str]) -> int | None:
             return code
     except typer.Exit as done:
         if done.exit_code == 0 and "--help" in args and args[0] in ("train-epoch", "run"):
-            _tell_methods(args)
+            from llmhd_tools.commands.methods import tell
+
+            tell(args)
         return done.exit_code
 
 
@@ -91,18 +93,3 @@ def main(args: list[str] | None = None) -> int:
     name = f"llmhd {args[0]}" if args and args[0] in known else "llmhd"
     console.Level.quiet = console.Level.verbose = False
     return console.guard(name, lambda: _invoke(args))
-
-
-def _tell_methods(args: list[str]) -> None:
-    """After a command's help, the options of the methods that stand beside --help."""
-    from llmhd_tools.options import STAGED
-    from llmhd_tools.train.methods import describe
-
-    named = {"--backbone": "", "--denoise": ""}
-    for word, following in zip(args, [*args[1:], ""], strict=True):
-        option, equals, value = word.partition("=")
-        if option in named:
-            named[option] = value if equals else following
-    if any(named.values()):
-        denoise = "none" if named["--denoise"] in STAGED else named["--denoise"] or "none"
-        typer.echo(describe(named["--backbone"] or "lightgcn", denoise), nl=False)

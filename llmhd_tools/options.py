@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from llmhd_tools.console import Level
-from llmhd_tools.train.backbones import REGISTRY as _BACKBONES
-from llmhd_tools.train.denoisers import REGISTRY as _DENOISERS
+from llmhd_tools.registry import BACKBONES, DENOISERS
 
 
 def _quiet(value: bool) -> bool:
@@ -52,8 +51,6 @@ Threads = Annotated[
     int | None, typer.Option("--threads", help="CPU threads of torch. [the usable processors, at most 8]", min=1)
 ]
 
-BACKBONES, DENOISERS = tuple(_BACKBONES), tuple(_DENOISERS)
-STAGED = ("loss", "llmhd")  # denoisers of `run` that are stages before the training step
 Backbone = Annotated[
     str | None,
     typer.Option("--backbone", help=f"{', '.join(BACKBONES)}. [lightgcn]", callback=one_of(*BACKBONES)),

@@ -28,7 +28,7 @@ from llmhd_tools.files.streams import open_out, remove_unfinished
 from llmhd_tools.files.tables import Table, read_table, write_table
 from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
 from llmhd_tools.llm.provider import open_provider
-from llmhd_tools.options import STAGED
+from llmhd_tools.registry import STAGED
 
 Record = dict[str, Any]
 _MAY_CHANGE = ("epochs", "patience", "threads")  # of a run's settings, when it goes on

@@ -8,8 +8,6 @@ import typer
 
 from llmhd_tools.errors import UsageError
 from llmhd_tools.options import (
-    DENOISERS,
-    STAGED,
     Alpha,
     At,
     Backbone,
@@ -40,6 +38,7 @@ from llmhd_tools.options import (
     finite,
     one_of,
 )
+from llmhd_tools.registry import DENOISERS, STAGED
 
 File = str | None
 

@@ -152,11 +152,10 @@ def tell(verdicts: Table | None) -> str:
 def settings_of(model: Tensors) -> dict[str, Any]:
     """The training settings that a model keeps. Raises InputError where they are not all there."""
     from llmhd_tools.train.config import Config
-    from llmhd_tools.train.methods import known
 
     kept = model.meta.get("config")
     types = {name: type(value) for name, value in Config().as_dict().items()}
-    if not isinstance(kept, dict) or {name: type(value) for name, value in kept.items()} != types or not known(kept):
+    if not isinstance(kept, dict) or {name: type(value) for name, value in kept.items()} != types:
         raise InputError("has no settings that this llmhd understands", where=model.source)
     if not {"epoch", "step"} <= model.meta.keys():
         raise InputError("does not say its epoch and step", where=model.source)
@@ -177,17 +176,20 @@ def open_run(
     a setting that contradicts the model's.
     """
     from llmhd_tools.train.config import Config
-    from llmhd_tools.train.methods import parse, resolve
+    from llmhd_tools.train.methods import known, parse, resolve
 
     if model is None:
         return Run(training, resolve(chosen, words), device, threads)
-    config = Config(**settings_of(model))
+    kept = settings_of(model)
+    if not known(kept):
+        raise InputError("has no settings that this llmhd understands", where=model.source)
+    config = Config(**kept)
     given = {f"--{k} {v}": (v, getattr(config, k)) for k, v in chosen.items() if v is not None}
     for name, value in parse(config.backbone, config.denoise, words).items():
         given[f"--set {name}={value}"] = (value, config.options[name])
-    for told, (value, known) in given.items():
-        if value != known:
-            raise UsageError(f"{told} contradicts {model.source}, which was trained with {known}; leave it out")
+    for told, (value, trained) in given.items():
+        if value != trained:
+            raise UsageError(f"{told} contradicts {model.source}, which was trained with {trained}; leave it out")
     if model.meta.get("graph") != training.digest:
         raise InputError("was trained on other interactions; go on with the same file", where=model.source)
     return Run(training, config, device, threads, model)

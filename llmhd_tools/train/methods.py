@@ -8,19 +8,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from llmhd_tools.errors import UsageError
-from llmhd_tools.train import backbones, denoisers
+from llmhd_tools.registry import BACKBONES, DENOISERS
 from llmhd_tools.train.config import Config
 
-_PACKAGES = {"backbone": backbones, "denoise": denoisers}
+_KNOWN = {"backbone": ("backbones", BACKBONES), "denoise": ("denoisers", DENOISERS)}
 _TYPES = {"int": int, "float": float, "str": str}
 
 
 def load(kind: str, name: str) -> Any:
     """The class of a ``backbone`` or a ``denoise`` method. Raises UsageError for an unknown name."""
-    package = _PACKAGES[kind]
-    if name not in package.REGISTRY:
-        raise UsageError(f"--{kind} {name} is unknown; known: {', '.join(package.REGISTRY)}")
-    return getattr(importlib.import_module(f"{package.__name__}.{name.replace('-', '_')}"), package.REGISTRY[name])
+    package, classes = _KNOWN[kind]
+    if name not in classes:
+        raise UsageError(f"--{kind} {name} is unknown; known: {', '.join(classes)}")
+    return getattr(importlib.import_module(f"llmhd_tools.train.{package}.{name.replace('-', '_')}"), classes[name])
 
 
 def check(config: Config) -> None:
@@ -64,8 +64,7 @@ def parse(backbone: str, denoise: str, words: Sequence[str]) -> dict[str, Any]:
 
 def known(settings: Mapping[str, Any]) -> bool:
     """Whether settings from a model name methods that are here, with all their options and no others."""
-    named = (("backbone", settings["backbone"]), ("denoise", settings["denoise"]))
-    if any(name not in _PACKAGES[kind].REGISTRY for kind, name in named):
+    if settings["backbone"] not in BACKBONES or settings["denoise"] not in DENOISERS:
         return False
     wanted = {spec.name: type(spec.default) for spec in _declared(settings["backbone"], settings["denoise"])}
     return {name: type(value) for name, value in settings["options"].items()} == wanted

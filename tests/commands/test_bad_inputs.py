@@ -300,7 +300,7 @@ def test_usage(capfd: pytest.CaptureFixture[str], folder: Path, name: str) -> No
         ("train-epoch", "--lr nan", "--lr"),
         ("train-epoch", "--reg inf", "--reg"),
         ("train-epoch", "--loss hinge", "'hinge' is unknown; choose from bpr, bce"),
-        ("train-epoch", "--backbone gcn", "--backbone gcn"),
+        ("train-epoch", "--backbone gcn", "'gcn' is unknown; choose from lightgcn"),
         ("train-epoch", "--epochs 0", "--epochs"),
         ("train-epoch", "--epochs 2", "belong to one epoch"),
         ("train-epoch", "--dim 16", "--dim 16 contradicts"),

@@ -13,8 +13,7 @@ from llmhd_tools.commands.train_epoch import open_run
 from llmhd_tools.errors import UsageError
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.tensors import read_tensors, write_tensors
-from llmhd_tools.train.backbones import REGISTRY as BACKBONES
-from llmhd_tools.train.denoisers import REGISTRY as DENOISERS
+from llmhd_tools.registry import BACKBONES, DENOISERS
 from llmhd_tools.train.methods import load
 
 ALL = list(itertools.product(BACKBONES, DENOISERS, ("bpr", "bce")))

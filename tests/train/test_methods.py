@@ -13,11 +13,11 @@ import pytest
 from llmhd_tools.cli import main
 from llmhd_tools.errors import UsageError
 from llmhd_tools.files.tensors import read_tensors
-from llmhd_tools.train import backbones, denoisers
+from llmhd_tools.registry import BACKBONES, DENOISERS
 from llmhd_tools.train.methods import describe, load, resolve
 
 PAGE = " ".join((Path(__file__).parents[2] / "docs" / "methods.md").read_text(encoding="utf-8").split())
-METHODS = [("backbone", n) for n in backbones.REGISTRY] + [("denoise", n) for n in denoisers.REGISTRY]
+METHODS = [("backbone", n) for n in BACKBONES] + [("denoise", n) for n in DENOISERS]
 
 
 def options_of(kind, name):
@@ -25,8 +25,8 @@ def options_of(kind, name):
 
 
 def test_options_of_a_backbone_and_a_denoiser_never_share_a_name():
-    for backbone in backbones.REGISTRY:
-        for denoiser in denoisers.REGISTRY:
+    for backbone in BACKBONES:
+        for denoiser in DENOISERS:
             assert not options_of("backbone", backbone).keys() & options_of("denoise", denoiser).keys()
 
 

@@ -1,4 +1,4 @@
-"""Backbones: one file each, one line each in the registry. Nothing heavy is imported here."""
+"""Backbones: one file each, and a line each in ``llmhd_tools/registry.py``. Nothing heavy is imported here."""
 
 from __future__ import annotations
 
@@ -13,13 +13,6 @@ if TYPE_CHECKING:
     from llmhd_tools.train.batch import Batch, Params, Rows
     from llmhd_tools.train.config import Config
     from llmhd_tools.train.layers import Operator
-
-REGISTRY = {
-    "lightgcn": "LightGCN",
-    "ngcf": "NGCF",
-    "sgl": "SGL",
-    "ncl": "NCL",
-}  # name -> class in the file of that name
 
 
 class Backbone(Protocol):

@@ -1,4 +1,4 @@
-"""Denoisers that work inside a training step: one file each, one line each in the registry. Nothing heavy is imported.
+"""Denoisers that work inside a training step: one file each, and a line each in ``registry.py``.
 
 (``loss`` and ``llmhd`` of ``run`` are stages before the step: they decide which samples it sees.)
 """
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from llmhd_tools.train.batch import Batch, Params, Rows, Weighed
     from llmhd_tools.train.config import Config
     from llmhd_tools.train.layers import Operator
-
-REGISTRY = {"none": "NoDenoiser", "t-ce": "TCE", "r-ce": "RCE", "rgcf": "RGCF", "dcf": "DCF"}  # file t_ce, …
 
 
 class Denoiser(Protocol):
