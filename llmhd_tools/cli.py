@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from collections.abc import Callable
 
 import typer
 
 from llmhd_tools import __version__, console
+from llmhd_tools.errors import UsageError
 
 GROUPS = {
     "Data": {
@@ -62,4 +65,23 @@ def main(args: list[str] | None = None) -> int:
     known = {name for commands in GROUPS.values() for name in commands}
     name = f"llmhd {args[0]}" if args and args[0] in known else "llmhd"
     console.Level.quiet = console.Level.verbose = False
-    return console.guard(name, lambda: build_app()(args=args, prog_name="llmhd", standalone_mode=False))
+
+    def work() -> int | None:
+        return build_app()(args=args, prog_name="llmhd", standalone_mode=False)  # type: ignore[no-any-return]
+
+    if os.environ.get("WORLD_SIZE", "1") not in ("", "1"):
+        return _one_of_many(name, work)
+    return console.guard(name, work)
+
+
+def _one_of_many(name: str, work: Callable[[], int | None]) -> int:
+    """Run one command in the processes that torchrun started, where it can."""
+    if name == "llmhd train-epoch":
+        from llmhd_tools.train.ranks import together
+
+        return together(name, work)
+
+    def refuse() -> int:
+        raise UsageError("only train-epoch runs in several processes; start this without torchrun")
+
+    return console.guard(name, refuse, lambda code: code if os.environ.get("RANK", "0") != "0" else None)
