@@ -32,7 +32,7 @@ class ShardedTrainer:
     def __init__(self, config: Config, graph: Graph, device: str, threads: int | None, state: State | None) -> None:
         assert Ranks.here is not None
         self.config, self.graph, self.ranks = config, graph, Ranks.here
-        _check(config, graph, device, self.ranks.size)
+        check(config, graph, device, self.ranks.size)
         if state:
             tables = [group[_NAME] for group in (state.params, state.first, state.second)]
             if any(table.shape != (graph.n_users + graph.n_items, config.dim) for table in tables):
@@ -122,7 +122,7 @@ def follow(ranks: Ranks) -> int:
     raise AssertionError("the last order is stop")
 
 
-def _check(config: Config, graph: Graph, device: str, size: int) -> None:
+def check(config: Config, graph: Graph, device: str, size: int) -> None:
     """Raise UsageError for what does not run over several processes, on rank 0 before anything is ordered."""
     plain = Config()
     for name in ("backbone", *(f.name for f in fields(Config) if f.name == "denoise")):
