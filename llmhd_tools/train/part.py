@@ -101,9 +101,10 @@ class Part:
         places, rows = self.shard.pick(nodes)
         ego, final = found.grad[places].split(self.config.dim, dim=1)
         final = final / (self.config.layers + 1)
-        gradient = torch.zeros_like(self.table, requires_grad=False).index_add_(0, rows, final)
-        for _ in range(self.config.layers):
-            gradient = self.shard.product(gradient).index_add_(0, rows, final)
+        gradient = self.shard.kept("start", *self.table.shape).zero_().index_add_(0, rows, final)
+        for k in range(self.config.layers):
+            gradient = self.shard.product(gradient, self.shard.kept(f"layer {k % 2}", *self.table.shape))
+            gradient.index_add_(0, rows, final)
         return gradient.index_add_(0, rows, ego)
 
     def tables(self) -> list[list[Array]]:

@@ -3,8 +3,8 @@
 Node v lives on rank v mod P, users first, so that old and busy nodes spread evenly. An interaction lives with its node
 of the larger side ("long", mostly the users): a rank holds R, the rows of L at its long nodes with the columns of the
 short nodes they touch. L is symmetric, so R' holds these same entries for the short nodes, and one list of short nodes
-serves a product in both directions: their rows come in from their owners for R S, and partial sums R' U go back. Rows
-of the larger side never travel. The same product is the backward pass.
+serves a product in both directions: their rows come in from their owners for R S, and partial sums R' U go back, in one
+exchange. Rows of the larger side never travel. The same product is the backward pass.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ def own_entries(graph: Graph, size: int) -> Callable[[int], list[NDArray[Any]]]:
 class Shard:
     """R of one rank, R', and the lists of short nodes whose rows and sums travel, fixed once.
 
-    ``columns`` are numbers of short nodes from 0: of R's entries, in the order of ``starts`` and ``values`` (CSR).
+    To rank q go this rank's rows that q's columns refer to, ``gives[q]`` of them, and the sums for q's rows that this
+    rank's columns refer to, ``takes[q]``; from it come as many rows and sums the other way. Buffers are kept from
+    product to product: fresh memory would be mapped anew each time.
     """
 
     def __init__(
@@ -77,57 +79,71 @@ class Shard:
         values: NDArray[np.float32],
         device: torch.device,
     ) -> None:
+        """``starts, columns, values``: R as CSR, (own long nodes, all short nodes)."""
         self.ranks, self.sides, self.device = ranks, sides, device
-        self.entries, self.sent = len(values), 0
-        kept = sides.count(sides.short)
+        self.entries, self.sent, self.own = len(values), 0, sides.count(sides.short)
         touched, place = np.unique(columns, return_inverse=True)
         owner, row = sides.place(touched.astype(np.int64))
         foreign = np.flatnonzero(owner != ranks.rank)
         foreign = foreign[np.argsort(owner[foreign], kind="stable")]
-        position = np.where(owner == ranks.rank, row, 0)
-        position[foreign] = kept + np.arange(len(foreign))
         self.halo = len(foreign)
-        matrix = sp.csr_matrix((values, position[place], starts), shape=(sides.count(sides.long), kept + self.halo))
-        matrix.sort_indices()
-        self.down, self.up = to_torch(matrix, device), to_torch(matrix.T.tocsr(), device)  # R, R'
-        self._agree(owner[foreign], row[foreign])
+        asked = self._agree(owner[foreign], row[foreign])
+        takes, gives = self.takes, self.gives
+        arrived = _spread(takes, gives)  # where the rows of others come to lie in what arrives
+        long = sides.count(sides.long)
+        near, partial = row.copy(), row.copy()  # of each touched node, its place in those two tables
+        near[foreign], partial[foreign] = self.own + arrived, self.own + np.arange(self.halo)
+        down = sp.csr_matrix((values, near[place], starts), shape=(long, self.own + self.halo + len(asked)))
+        up = sp.csr_matrix((values, partial[place], starts), shape=(long, self.own + self.halo)).T.tocsr()
+        down.sort_indices()
+        self.down, self.up = to_torch(down, device), to_torch(up, device)  # R, R'
+        send = np.empty(self.halo + len(asked), np.int64)
+        send[_spread(gives, takes)] = asked
+        send[_spread(gives, takes, second=True)] = down.shape[1] + self.own + np.arange(self.halo)
+        sums = self.own + _spread(takes, gives, second=True)
+        self._send, self._sums, self._asked = (torch.from_numpy(a).to(device) for a in (send, sums, asked))
+        self._kept: dict[str, Tensor] = {}
 
-    def _agree(self, owner: NDArray[np.int64], row: NDArray[np.int64]) -> None:
-        """Tell every owner which of its rows this rank's columns refer to."""
-        self.takes = np.bincount(owner, minlength=self.ranks.size).tolist()
+    def _agree(self, owner: NDArray[np.int64], row: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Tell every owner which of its rows this rank's columns refer to; the own rows that others asked for."""
+        self.takes = np.bincount(owner, minlength=self.ranks.size)
         gives = torch.zeros(self.ranks.size, dtype=torch.int64)
-        dist.all_to_all_single(gives, torch.tensor(self.takes))
-        self.gives = gives.tolist()
-        asked = torch.zeros(sum(self.gives), dtype=torch.int64)
-        dist.all_to_all_single(asked, torch.from_numpy(row.astype(np.int64)), self.gives, self.takes)
-        self.asked = asked.to(self.device)
+        dist.all_to_all_single(gives, torch.from_numpy(self.takes))
+        self.gives = gives.numpy()
+        asked = torch.zeros(int(self.gives.sum()), dtype=torch.int64)
+        dist.all_to_all_single(asked, torch.from_numpy(row), self.gives.tolist(), self.takes.tolist())
+        return asked.numpy()
 
-    def product(self, table: Tensor) -> Tensor:
-        """Own rows of L E, (rows, dim), from own rows of E. Rows travel while R' U is made, sums while R S is."""
-        long, short = table[self.sides.long], table[self.sides.short]
-        out, kept = torch.empty_like(table), len(short)
-        near = torch.cat([short, short.new_empty(self.halo, short.shape[1])])  # own short rows, then foreign ones
-        coming = self._exchange(near[kept:], short[self.asked], self.takes, self.gives)
+    def kept(self, name: str, rows: int, dim: int) -> Tensor:
+        """A (rows, dim) table that is the same at every call with this name."""
+        if name not in self._kept:
+            self._kept[name] = torch.zeros(rows, dim, device=self.device)
+        return self._kept[name]
+
+    def product(self, table: Tensor, out: Tensor) -> Tensor:
+        """Own rows of L E, (rows, dim), written into ``out``, from own rows of E."""
+        dim, edge = table.shape[1], self.down.shape[1]
+        space = self.kept("space", edge + self.up.shape[0], dim)
+        near, partial = space[:edge], space[edge:]  # S with what arrives behind it; R' U
+        near[: self.own] = table[self.sides.short]
         with wide():
-            partial = torch.mm(self.up, long)
-        sums = partial.new_empty(len(self.asked), partial.shape[1])
-        going = self._exchange(sums, partial[kept:], self.gives, self.takes)
-        coming.wait()
+            torch.addmm(partial, self.up, table[self.sides.long], beta=0, out=partial)
+        going = torch.index_select(space, 0, self._send, out=self.kept("going", len(self._send), dim))
+        counts = (self.takes + self.gives).tolist()
+        dist.all_to_all_single(near[self.own :], going, counts, counts)
+        self.sent += going.nbytes
+        long, short = out[self.sides.long], out[self.sides.short]
         with wide():
-            out[self.sides.long] = torch.mm(self.down, near)
-        going.wait()
-        out[self.sides.short] = partial[:kept].index_add_(0, self.asked, sums)
+            torch.addmm(long, self.down, near, beta=0, out=long)
+        short[:] = partial[: self.own]
+        short.index_add_(0, self._asked, near.index_select(0, self._sums))
         return out
 
-    def _exchange(self, into: Tensor, rows: Tensor, takes: list[int], gives: list[int]) -> Any:
-        self.sent += rows.nbytes
-        return dist.all_to_all_single(into, rows.contiguous(), takes, gives, async_op=True)
-
     def mean(self, table: Tensor, layers: int) -> Tensor:
-        """Own rows of the mean over k = 0..layers of L^k E, (rows, dim)."""
-        total, layer = table.clone(), table
-        for _ in range(layers):
-            layer = self.product(layer)
+        """Own rows of the mean over k = 0..layers of L^k E, (rows, dim), in a table that the next call overwrites."""
+        total, layer = self.kept("mean", *table.shape).copy_(table), table
+        for k in range(layers):
+            layer = self.product(layer, self.kept(f"layer {k % 2}", *table.shape))
             total += layer
         return total.div_(layers + 1)
 
@@ -146,3 +162,9 @@ class Shard:
         dist.all_reduce(found)  # one rank has the row, the others zeros
         self.sent += 2 * found.nbytes * (self.ranks.size - 1) // self.ranks.size
         return found
+
+
+def _spread(first: NDArray[np.int64], then: NDArray[np.int64], second: bool = False) -> NDArray[np.int64]:
+    """Places of the first parts (or the second) in blocks of first[q] and then[q] rows for q = 0, 1, …"""
+    which = np.repeat(np.tile([not second, second], len(first)), np.stack([first, then], axis=1).reshape(-1))
+    return np.flatnonzero(which)
