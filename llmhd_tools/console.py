@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from llmhd_tools.errors import LlmhdError
+from llmhd_tools.errors import InputError, LlmhdError
 
 T = TypeVar("T")
 
@@ -33,6 +33,8 @@ def note(text: str) -> None:
 
 def say(text: str) -> None:
     """One line on stderr, whatever the level; control characters of untrusted text are shown, not obeyed."""
+    if sys.stderr is None:  # closed from the start; print would then write to stdout, among the data
+        return
     visible = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     with contextlib.suppress(OSError, ValueError):  # a closed stderr must not turn success into failure
         print(visible, file=sys.stderr, flush=True)  # noqa: T201
@@ -57,8 +59,7 @@ def guard(command: str, work: Callable[[], int | None], claim: Callable[[int], i
     """
     try:
         code = work() or 0
-        if sys.stdout is not None and not sys.stdout.closed:
-            sys.stdout.flush()
+        _flush()
         return code
     except BrokenPipeError:
         _forget_stdout()
@@ -89,6 +90,19 @@ def _explain(error: BaseException) -> tuple[int, str]:
         name = f"{error.filename}: " if error.filename else ""
         return 1, f"{name}{(error.strerror or str(error)).lower()}"
     return BUG, f"internal error, please report it: {type(error).__name__}: {error} (run with -v for the details)"
+
+
+def _flush() -> None:
+    """Let what is still buffered fail here, and not in Python's own flush at exit."""
+    if sys.stdout is None or sys.stdout.closed:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _forget_stdout()
+        raise InputError(f"cannot be written: {(error.strerror or str(error)).lower()}", where="-") from None
 
 
 def _forget_stdout() -> None:

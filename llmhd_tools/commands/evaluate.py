@@ -147,6 +147,8 @@ def check_known(test: Table, users: Ids, items: Ids, unknown: str) -> tuple[Code
     if not lost.any():
         return user, item, 0
     row = int(np.argmax(lost))
+    if unknown == "skip" and lost.all():
+        raise InputError("no row has an embedding, so there is nothing to measure", where=test.source)
     if unknown == "error":
         side = "user" if user[row] < 0 else "item"
         name = test.ids(side).names[int(test[side][row])]

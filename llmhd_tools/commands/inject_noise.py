@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmhd_tools.options import Out, Quiet, Seed, Verbose
+from llmhd_tools.options import Out, Quiet, Seed, Verbose, finite
 
 if TYPE_CHECKING:
     from llmhd_tools.files.tables import Table
@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 def command(
     train: Annotated[str, typer.Argument(help="Clean interactions; - is stdin.", metavar="TRAIN")],
-    ratio: Annotated[float, typer.Option("--ratio", help="Noisy rows to add, as a share of TRAIN's rows.", min=0)],
+    ratio: Annotated[
+        float,
+        typer.Option(
+            "--ratio", help="Noisy rows to add, as a share of TRAIN's rows.", min=0, max=1000, callback=finite
+        ),
+    ],
     pool: Annotated[
         str | None,
         typer.Option(

@@ -24,7 +24,7 @@ from llmhd_tools.commands.update_profiles import Update, update_profiles
 from llmhd_tools.core.pruning import NoiseRate
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.jsonl import read_records, write_records
-from llmhd_tools.files.streams import open_out
+from llmhd_tools.files.streams import open_out, remove_unfinished
 from llmhd_tools.files.tables import Table, read_table, write_table
 from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
 from llmhd_tools.llm.provider import open_provider
@@ -139,6 +139,8 @@ class Loop:
                 r for _, r in read_records(self._path("metrics.jsonl")) if r["epoch"] <= self.progress.epoch
             ]
             self.records = [r for r in self.records if r["split"] != "test"]
+        if resume:
+            self._tidy()
 
     def _load(self) -> None:
         """Read what the run needs, and check it before the first epoch."""
@@ -225,7 +227,6 @@ class Loop:
             selection=s.selection,
             link=s.link,
             seed=self.run_.config.seed,
-            epoch=epoch,
         )
         write_table(self._path(f"epoch-{epoch}", "noisy.jsonl"), noisy)
         if not self.llmhd:
@@ -291,10 +292,22 @@ class Loop:
             self.progress = Progress(epoch, self.progress.best_epoch, self.progress.best)
         write_records(self._path("metrics.jsonl"), self.records)
         _write_json(self._path("progress.json"), vars(self.progress))
+        self._drop(epoch - 1)
+
+    def _drop(self, epoch: int) -> None:
+        """Remove what no epoch needs any more, once the one after ``epoch`` is done."""
         if not self.settings.keep:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._path(f"epoch-{epoch - 1}", "model.npz"))
-            shutil.rmtree(self._path(f"epoch-{epoch - self.settings.window}"), ignore_errors=True)
+                os.unlink(self._path(f"epoch-{epoch}", "model.npz"))
+            shutil.rmtree(self._path(f"epoch-{epoch + 1 - self.settings.window}"), ignore_errors=True)
+
+    def _tidy(self) -> None:
+        """Remove what a killed process left: half-written files, and old ones that it had no time to drop."""
+        remove_unfinished(self.folder)
+        for epoch in range(1, self.progress.epoch + 3):  # an epoch writes the samples of the next
+            remove_unfinished(self._path(f"epoch-{epoch}"))
+        for epoch in range(1, self.progress.epoch):
+            self._drop(epoch)
 
     def _finish(self) -> None:
         best = read_tensors(self._path("best.npz"), "embeddings")

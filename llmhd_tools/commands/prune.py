@@ -46,7 +46,7 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Pick the noisy samples by loss and the hard candidates by variance.
+    """Pick noisy samples by loss, hard candidates by variance.
 
     In each batch the samples of highest loss are noisy (Eq. 5-7); of those, the pairs whose prediction varied most over
     the epochs of --history are candidates (Eq. 8-10, 17), for `score` to judge. Without two epochs of history nothing is
@@ -79,7 +79,6 @@ def command(
         selection=selection,
         link=link,
         seed=seed,
-        epoch=table.meta.get("epoch", 0),
     )
     write_table(output, noisy)
     console.note(
@@ -97,7 +96,6 @@ def prune(
     selection: str = "variance",
     link: str = "sigmoid",
     seed: int = 0,
-    epoch: int = 0,
 ) -> Table:
     """The noisy rows of a samples table, in row order; ``history`` in the table's codes, ``step`` the first T."""
     import numpy as np
@@ -111,7 +109,7 @@ def prune(
     picked = samples.take(rows)
     positive = pruning.variance(history, picked["user"], picked["item"], link)
     negative = pruning.variance(history, picked["user"], picked["negative"], link) if "negative" in picked else None
-    chosen = pruning.candidates(arrays, rows, positive, negative, candidates, selection, seed, epoch)
+    chosen = pruning.candidates(arrays, rows, positive, negative, candidates, selection, seed, step)
     columns = {"row": rows, **picked.columns, "variance": positive}
     if negative is not None:
         columns["negative_variance"] = negative

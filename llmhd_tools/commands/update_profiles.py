@@ -75,7 +75,8 @@ def command(
         --history emb-2.npz --history emb-3.npz --confidence 2 -o profiles-3.jsonl
     """
     from llmhd_tools import console
-    from llmhd_tools.commands.loading import read_history, read_texts, read_training
+    from llmhd_tools.commands.loading import read_history, read_texts, read_training, texts_of
+    from llmhd_tools.commands.train_epoch import settings_of
     from llmhd_tools.core.pruning import NoiseRate
     from llmhd_tools.errors import InputError
     from llmhd_tools.files.streams import check_output
@@ -84,22 +85,24 @@ def command(
     from llmhd_tools.llm.provider import open_provider
 
     check_output(output, [profiles, train, items, model, flags, *history])
-    check_output(flags, [profiles, train, items, model, *history])
+    check_output(flags, [output, profiles, train, items, model, *history])
     training, state = read_training(train), read_tensors(model, "model")
     if state.meta.get("graph") != training.digest:
         raise InputError("was trained on other interactions than --train", where=model)
+    settings = settings_of(state)
     known = read_table(flags, "flags", users=training.users, items=training.items) if os.path.exists(flags) else None
-    item_texts = read_texts(items, "items")
+    item_texts, so_far = read_texts(items, "items"), read_table(profiles, "profiles")
+    texts_of(so_far)  # refuses a user who stands twice
     result = update_profiles(
-        read_table(profiles, "profiles"),
+        so_far,
         training,
         item_texts,
         read_history(history, training.users, training.items)[0],
         known,
         rate=NoiseRate(alpha, max_noise, schedule),
         step=state.meta["step"],
-        batch=state.meta["config"]["batch"],
-        seed=state.meta["config"]["seed"],
+        batch=settings["batch"],
+        seed=settings["seed"],
         provider=open_provider(llm, item_texts=list(item_texts.values())),
         candidates=candidates,
         link=link,

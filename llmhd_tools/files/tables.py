@@ -98,7 +98,8 @@ class Table:
             if isinstance(column, list):
                 digest.update(json.dumps(column).encode())
             elif KINDS[self.kind][name].type in ("user", "item"):
-                codes, ids = by_appearance(column, self.ids(name))
+                codes, given = column.copy(), column >= 0
+                codes[given], ids = by_appearance(column[given], self.ids(name))
                 texts = [str(n) for n in ids.names]
                 digest.update(codes.tobytes() + json.dumps(texts).encode())
             else:
@@ -138,17 +139,24 @@ def read_table(path: str, kind: str, *, users: Ids | None = None, items: Ids | N
 
 
 def read_chunks(path: str, kind: str, size: int = 4096) -> Iterator[Table]:
-    """A table in pieces of ``size`` rows, in constant memory where it is text; all pieces share their id tables."""
+    """A table in pieces of ``size`` rows, in constant memory where it is text; all pieces share their id tables.
+
+    There is at least one piece, so that an empty table stays a table.
+    """
     if suffix_of(path) == ".npz":
         table = read_table(path, kind)
-        for start in range(0, len(table), size):
+        for start in range(0, max(len(table), 1), size):
             yield table.take(np.arange(start, min(start + size, len(table))))
         return
     users, items = Ids(), Ids()
     numbered = read_records(path)
+    empty = True
     while piece := list(itertools.islice(numbered, size)):
         lines, records = [number for number, _ in piece], [record for _, record in piece]
+        empty = False
         yield from_records(kind, records, path, lines, users, items)
+    if empty:
+        yield from_records(kind, [], path, [], users, items)
 
 
 def write_chunks(path: str, chunks: Iterable[Table]) -> None:
@@ -165,7 +173,10 @@ def concatenate(chunks: list[Table]) -> Table:
     joined = Table(first.kind, {}, first.users, first.items, first.meta, source=first.source)
     for spec in KINDS[first.kind].fields:
         if any(spec.name in chunk for chunk in chunks):
-            parts = [chunk.columns[spec.name] if spec.name in chunk else _blank(spec, len(chunk)) for chunk in chunks]
+            parts = [
+                chunk.columns[spec.name] if spec.name in chunk else _blank(spec, len(chunk), first.source)
+                for chunk in chunks
+            ]
             joined.columns[spec.name] = (
                 [v for part in parts for v in part] if spec.type == "text" else np.concatenate(parts)
             )
@@ -174,7 +185,9 @@ def concatenate(chunks: list[Table]) -> Table:
     return joined
 
 
-def _blank(spec: Field, length: int) -> Column:
+def _blank(spec: Field, length: int, source: str) -> Column:
+    if spec.type in ("user", "item"):
+        raise InputError(f"field '{spec.name}' is missing in some records but not in all", where=source)
     mark = _MISSING[spec.type]
     return [mark] * length if spec.type == "text" else np.full(length, mark, dtype=_DTYPES[spec.type])
 
@@ -197,26 +210,26 @@ def from_records(
     for spec in KINDS[kind].fields:
         values = [record.pop(spec.name, missing) for record in records]
         if spec.required or any(value is not missing for value in values):
-            absent = None if spec.required else missing
-            table.columns[spec.name] = _column(table, spec, values, absent, missing)
+            table.columns[spec.name] = _column(table, spec, values, missing)
     if any(records):
         table.extra = records
     return table
 
 
-def _column(table: Table, spec: Field, values: list[Any], absent: object, missing: object) -> Column:
-    """One checked column. A missing optional value (no such key, or null) becomes the type's missing mark."""
-    kinds = set(map(type, values))
-    if object in kinds or type(None) in kinds:
-        for row, value in enumerate(values):
-            if value is missing or value is None:
-                if absent is None:
-                    raise InputError(f"field '{spec.name}' is missing", where=table.where(row))
-                values[row] = _MISSING.get(spec.type)
-                if spec.type in ("user", "item"):
-                    raise InputError(f"field '{spec.name}' is missing here but not elsewhere", where=table.where(row))
-        return _typed(table, spec, values, optional=True)
-    return _typed(table, spec, values, optional=False)
+def _column(table: Table, spec: Field, values: list[Any], missing: object) -> Column:
+    """One checked column; where an optional value is missing (no such key, or null) stands the type's missing mark."""
+    gaps: list[int] = []
+    if {object, type(None)} & set(map(type, values)):
+        gaps = [row for row, value in enumerate(values) if value is missing or value is None]
+    if gaps and spec.required:
+        raise InputError(f"field '{spec.name}' is missing", where=table.where(gaps[0]))
+    if gaps and spec.type in ("user", "item") and not spec.partly:
+        raise InputError(f"field '{spec.name}' is missing here but not elsewhere", where=table.where(gaps[0]))
+    for row in gaps:
+        values[row] = _MISSING.get(spec.type)
+    absent = np.zeros(len(values), dtype=bool)
+    absent[gaps] = True
+    return _typed(table, spec, values, absent)
 
 
 _ACCEPTED: dict[str, tuple[type, ...]] = {
@@ -232,26 +245,33 @@ _ACCEPTED: dict[str, tuple[type, ...]] = {
 }
 
 
-def _typed(table: Table, spec: Field, values: list[Any], *, optional: bool) -> Column:
+def _typed(table: Table, spec: Field, values: list[Any], absent: NDArray[np.bool_]) -> Column:
     accepted = _ACCEPTED[spec.type]
     if not set(map(type, values)) <= set(accepted):
-        mark = _MISSING.get(spec.type)
         for row, value in enumerate(values):
-            if type(value) not in accepted and not (optional and value is mark):
+            if type(value) not in accepted and not absent[row]:
                 raise InputError(f"{_say(spec, value)}, must be {_WANTED[spec.type]}", where=table.where(row))
     if spec.type in ("user", "item"):
-        if "" in values:
-            raise InputError(f"field '{spec.name}' is empty", where=table.where(values.index("")))
-        return table.ids(spec.name).add(values)
+        return _codes(table, spec, values, absent)
     if spec.type == "text":
         return values
+    wide = np.float64 if _MISSING[spec.type] != -1 else np.int64
     try:
-        column = np.array(values, dtype=np.float64 if "float" in spec.type else _DTYPES[spec.type])
+        column = np.array(values, dtype=wide)
     except OverflowError:
         row = next(i for i, value in enumerate(values) if abs(value) >= 2**63)
         raise InputError(f"{_say(spec, values[row])}, too large a number", where=table.where(row)) from None
-    _check_range(table, spec, column, optional)
-    return column.astype(_DTYPES[spec.type], copy=False)
+    return _in_range(table, spec, column, absent)
+
+
+def _codes(table: Table, spec: Field, values: list[Any], absent: NDArray[np.bool_]) -> Column:
+    if "" in values:
+        raise InputError(f"field '{spec.name}' is empty", where=table.where(values.index("")))
+    if not absent.any():
+        return table.ids(spec.name).add(values)
+    codes = np.full(len(values), -1, dtype=np.int32)
+    codes[~absent] = table.ids(spec.name).add([value for value, gap in zip(values, absent, strict=True) if not gap])
+    return codes
 
 
 _WANTED = {
@@ -272,19 +292,25 @@ def _say(spec: Field, value: object) -> str:
     return f"'{spec.name}' is {shown if len(shown) <= 40 else shown[:37] + '…'}"
 
 
-def _check_range(table: Table, spec: Field, column: NDArray[Any], optional: bool) -> None:
-    bad = ~np.isfinite(column) if column.dtype.kind == "f" else np.zeros(len(column), dtype=bool)
-    if spec.low is not None:
-        bad |= column < spec.low
-    if spec.high is not None:
-        bad |= column > spec.high
-    if optional and spec.type in _MISSING:
-        bad &= ~(np.isnan(column) if column.dtype.kind == "f" else column == _MISSING[spec.type])
+def _in_range(table: Table, spec: Field, column: NDArray[Any], absent: NDArray[np.bool_]) -> NDArray[Any]:
+    """The column in its own type. Raises InputError for a value, where none is absent, that its field cannot have."""
+    low, high = (0, 1) if spec.type == "bool" else (spec.low, spec.high)
+    with np.errstate(over="ignore"):
+        exact = column.astype(_DTYPES[spec.type], copy=False) if column.dtype.kind == "f" else column
+    endless = ~np.isfinite(exact) if exact.dtype.kind == "f" else np.zeros(len(column), dtype=bool)
+    bad = endless.copy()
+    if low is not None:
+        bad |= column < low
+    if high is not None:
+        bad |= column > high
+    bad &= ~absent
     if bad.any():
         row = int(np.argmax(bad))
-        low, high = spec.low, spec.high
-        must = "finite" if low is None else f"at least {low:g}" if high is None else f"{low:g}..{high:g}"
+        must = "finite" if endless[row] else f"at least {low:g}" if high is None else f"{low:g}..{high:g}"
         raise InputError(f"'{spec.name}' is {column[row]:g}, must be {must}", where=table.where(row))
+    if spec.type == "number":
+        exact = exact + 0.0  # no negative zero, which text would lose
+    return exact.astype(_DTYPES[spec.type], copy=False)
 
 
 def check_kind(path: str, meta: object, kind: str) -> Record:
@@ -293,6 +319,11 @@ def check_kind(path: str, meta: object, kind: str) -> Record:
         raise InputError("has no 'meta' record; is it an llmhd file?", where=path)
     if meta["kind"] != kind:
         raise InputError(f"holds {meta['kind']}, but {kind} is wanted here", where=path)
+    for name in ("epoch", "step"):
+        if name in meta and (type(meta[name]) is not int or meta[name] < 0):
+            raise InputError(
+                f"has {name} {json.dumps(meta[name])[:40]} in its 'meta' record, must be a number", where=path
+            )
     if meta.get("schema") != KINDS[kind].schema:
         raise InputError(
             f"has schema {meta.get('schema')} of {kind}; this llmhd knows {KINDS[kind].schema}", where=path
@@ -306,7 +337,7 @@ def read_ids(path: str, arrays: Arrays, side: str) -> Ids:
     names = unpack_json(arrays.pop(name), path, name) if name in arrays else []
     ids = Ids(names if isinstance(names, list) else [])
     if (
-        not all(type(n) in (str, int) for n in ids.names)
+        not all(type(n) in (str, int) and n != "" for n in ids.names)
         or len(ids.index) != len(ids.names)
         or not isinstance(names, list)
     ):
@@ -317,8 +348,7 @@ def read_ids(path: str, arrays: Arrays, side: str) -> Ids:
 def _from_arrays(path: str, kind: str, arrays: Arrays) -> Table:
     meta = check_kind(path, unpack_json(arrays.pop("meta"), path, "meta") if "meta" in arrays else None, kind)
     table = Table(kind, {}, read_ids(path, arrays, "user"), read_ids(path, arrays, "item"), meta, source=path)
-    if "extra" in arrays:
-        table.extra = unpack_json(arrays.pop("extra"), path, "extra")
+    extra = unpack_json(arrays.pop("extra"), path, "extra") if "extra" in arrays else None
     for spec in KINDS[kind].fields:
         if spec.name in arrays:
             table.columns[spec.name] = _stored_column(table, spec, arrays.pop(spec.name))
@@ -326,10 +356,23 @@ def _from_arrays(path: str, kind: str, arrays: Arrays) -> Table:
             raise InputError(f"column '{spec.name}' is missing", where=path)
     if not len(table) and not KINDS[kind].may_be_empty:
         raise InputError("holds no records", where=path)
-    lengths = {len(column) for column in table.columns.values()} | ({len(table.extra)} if table.extra else set())
-    if len(lengths) != 1:
+    if arrays:
+        raise InputError(f"holds an array '{next(iter(arrays))}' that {kind} do not have", where=path)
+    if extra is not None:
+        table.extra = _checked_extra(table, extra)
+    if len({len(column) for column in table.columns.values()}) != 1:
         raise InputError("has columns of different lengths", where=path)
     return table
+
+
+def _checked_extra(table: Table, extra: object) -> list[Record]:
+    """The unknown fields of each record of an NPZ. Raises InputError where they are not that."""
+    known = {spec.name for spec in KINDS[table.kind].fields}
+    if not isinstance(extra, list) or not all(type(record) is dict and not known & record.keys() for record in extra):
+        raise InputError("array 'extra' does not hold the unknown fields of records", where=table.source)
+    if len(extra) != len(table):
+        raise InputError("has columns of different lengths", where=table.source)
+    return extra
 
 
 def _stored_column(table: Table, spec: Field, array: NDArray[Any]) -> Column:
@@ -346,11 +389,11 @@ def _stored_column(table: Table, spec: Field, array: NDArray[Any]) -> Column:
             where=table.source,
         )
     if spec.type in ("user", "item"):
-        if len(array) and not 0 <= array.min() <= array.max() < len(table.ids(spec.name)):
+        if len(array) and not -spec.partly <= array.min() <= array.max() < len(table.ids(spec.name)):
             raise InputError(f"column '{spec.name}' points outside its id table", where=table.source)
-    else:
-        _check_range(table, spec, array, optional=not spec.required)
-    return array
+        return array
+    absent = np.isnan(array) if array.dtype.kind == "f" else array == _MISSING[spec.type]
+    return _in_range(table, spec, array, absent & (not spec.required))
 
 
 def recode(table: Table, users: Ids | None, items: Ids | None) -> Table:
@@ -359,9 +402,11 @@ def recode(table: Table, users: Ids | None, items: Ids | None) -> Table:
         target = users if spec.type == "user" else items if spec.type == "item" else None
         if target is None or spec.name not in table:
             continue
-        codes = table.ids(spec.name).translate(target)[table[spec.name]]
-        if (codes < 0).any():
-            row = int(np.argmax(codes < 0))
+        codes, given = table[spec.name].copy(), table[spec.name] >= 0
+        codes[given] = table.ids(spec.name).translate(target)[codes[given]]
+        lost = given & (codes < 0)
+        if lost.any():
+            row = int(np.argmax(lost))
             name = table.ids(spec.name).names[int(table[spec.name][row])]
             raise InputError(f"{spec.type} {json.dumps(name)} is unknown here", where=table.where(row))
         table.columns[spec.name] = codes
@@ -412,7 +457,8 @@ def _plain(table: Table, kind: Kind, name: str) -> list[Any]:
     if isinstance(column, list):
         return column
     if spec.type in ("user", "item"):
-        return table.ids(name).take(column)
+        ids = table.ids(name).names
+        return [None if code < 0 else ids[code] for code in column.tolist()]
     if spec.type == "bool":
         return [None if v < 0 else v == 1 for v in column.tolist()]
     if spec.type in ("int", "label"):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -64,16 +65,21 @@ class Part:
             if number % _CHECKED_STEPS == 0 or number == len(values) - 1:  # each check waits for the device
                 self._check_finite(values[: number + 1])
         self.step += len(values)
+        size = self.shard.mean(self.table.detach(), self.config.layers).square().sum()
+        dist.all_reduce(size)
+        if not size.isfinite():  # the last step's doing; bounds every score
+            raise self._diverged("the embeddings are too large", self.step)
         self.epoch += 1
         return float(values.mean())
 
     def _check_finite(self, values: Tensor) -> None:
         finite = torch.isfinite(values)
-        if not finite.all():  # the same on all ranks
-            step = self.step + int((~finite).int().argmax())
-            raise Diverged(
-                f"the loss is not finite at epoch {self.epoch + 1}, step {step}; nothing was written; lower --lr"
-            )
+        if not finite.all():
+            raise self._diverged("the loss is not finite", self.step + int((~finite).int().argmax()))
+
+    def _diverged(self, what: str, step: int) -> Diverged:
+        """The same on all ranks, at the same time."""
+        return Diverged(f"{what} at epoch {self.epoch + 1}, step {step}; nothing was written; lower --lr")
 
     def _shared(self, given: tuple[Array, ...]) -> list[Any]:
         """(nodes (3, n) or (2, n), bounds, label or None, weight or None) on this rank's device."""

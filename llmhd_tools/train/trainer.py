@@ -34,7 +34,7 @@ class State:
 
 
 class Diverged(LlmhdError):
-    """The loss is no longer finite."""
+    """The loss, or a score, is no longer finite."""
 
     exit_code = 1
 
@@ -88,7 +88,7 @@ class Trainer:
     def train(self, samples: Samples, keep: NDArray[np.bool_] | None = None) -> float:
         """One epoch over ``samples``; rows where ``keep`` is false count for the regulariser only (Eq. 24).
 
-        Returns the mean batch loss. Raises Diverged at a loss that is not finite.
+        Returns the mean batch loss. Raises Diverged where a loss, or a score after the last step, is not finite.
         """
         bounds = samples.bounds().tolist()
         rows = self._nodes(samples)
@@ -108,16 +108,18 @@ class Trainer:
             if number % _CHECKED_STEPS == 0 or end == len(samples):  # each check waits for the device
                 self._check_finite(values[: number + 1])
         self.step += len(values)
+        if not self.backbone.final(self.params).square().sum().isfinite():  # the last step's doing; bounds every score
+            raise self._diverged("the embeddings are too large", self.step)
         self.epoch += 1
         return float(values.mean())
 
     def _check_finite(self, values: Tensor) -> None:
         finite = torch.isfinite(values)
         if not finite.all():
-            step = self.step + int((~finite).int().argmax())
-            raise Diverged(
-                f"the loss is not finite at epoch {self.epoch + 1}, step {step}; nothing was written; lower --lr"
-            )
+            raise self._diverged("the loss is not finite", self.step + int((~finite).int().argmax()))
+
+    def _diverged(self, what: str, step: int) -> Diverged:
+        return Diverged(f"{what} at epoch {self.epoch + 1}, step {step}; nothing was written; lower --lr")
 
     def _nodes(self, samples: Samples) -> Tensor:
         """(3, n) or (2, n) node numbers of users, items and negatives; items are behind the users."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import os
 import sys
 import tempfile
 import warnings
 from pathlib import Path
 
 warnings.filterwarnings("ignore")
-data, backbone, threads, eval_batch = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+data, backbone, threads, eval_batch = Path(sys.argv[1]).resolve(), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 sys.argv = sys.argv[:1]  # RecBole reads it
 
 import torch  # noqa: E402
@@ -49,12 +50,13 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)  # RecBole writes its logs into the folder it is started in
         atomic_files(Path(folder))
         config = Config(model=NAMES[backbone], dataset="set", config_dict=settings(folder))
         init_seed(1, True)
         train, _, test = data_preparation(config, create_dataset(config))
-    model = get_model(NAMES[backbone])(config, train.dataset)
-    trainer = get_trainer(config["MODEL_TYPE"], NAMES[backbone])(config, model)
+        model = get_model(NAMES[backbone])(config, train.dataset)
+        trainer = get_trainer(config["MODEL_TYPE"], NAMES[backbone])(config, model)
     batches = itertools.chain.from_iterable(itertools.repeat(train))
 
     def steps(count: int) -> None:
