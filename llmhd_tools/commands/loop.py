@@ -121,8 +121,8 @@ class Loop:
             self._finish()
 
     def _open(self, resume: bool) -> None:
-        """Start the folder, or take up where it stands."""
-        settings = {f.name: getattr(self.settings, f.name) for f in fields(Settings) if f.name not in _MAY_CHANGE}
+        """See whether the folder is free, or take up where it stands."""
+        settings = self._settings()
         if os.path.exists(self._path("progress.json")) or os.path.exists(self._path("settings.json")):
             if not resume:
                 raise InputError("holds a run already; go on with --resume or name another folder", where=self.folder)
@@ -131,8 +131,6 @@ class Loop:
                 raise UsageError(
                     f"--{differing[0].replace('_', '-')} differs from the run in {self.folder}; --resume needs the same"
                 )
-        else:
-            _write_json(self._path("settings.json"), settings)
         if os.path.exists(self._path("progress.json")):
             self.progress = Progress(**_read_json(self._path("progress.json")))
             self.records = [
@@ -142,8 +140,11 @@ class Loop:
         if resume:
             self._tidy()
 
+    def _settings(self) -> Record:
+        return {f.name: getattr(self.settings, f.name) for f in fields(Settings) if f.name not in _MAY_CHANGE}
+
     def _load(self) -> None:
-        """Read what the run needs, and check it before the first epoch."""
+        """Read what the run needs; the folder becomes a run's only once all of it is good."""
         s, done = self.settings, self.progress.epoch
         self.interactions = read_table(s.train, "interactions")
         self.training = read_training(s.train)
@@ -155,6 +156,10 @@ class Loop:
         model = read_tensors(self._path(f"epoch-{done}", "model.npz"), "model") if done else None
         self.run_ = open_run(self.training, s.chosen, s.device, s.threads, model)
         pick_rule(s.rule, self.run_.config.loss)
+        self.items = texts_of(read_table(s.items, "items")) if s.items and self.llmhd else {}
+        profiles = read_table(s.profiles, "profiles") if s.profiles and self.llmhd else None
+        if not done:
+            _write_json(self._path("settings.json"), self._settings())
         if s.denoise == "none":
             return
         ids = {"users": self.training.users, "items": self.training.items}
@@ -163,21 +168,18 @@ class Loop:
         if done >= s.warm_up:
             self.samples = read_table(self._path(f"epoch-{done + 1}", "samples.npz"), "samples", **ids)
         if self.llmhd:
-            self._load_texts(done)
+            self._load_texts(done, profiles)
 
-    def _load_texts(self, done: int) -> None:
-        s = self.settings
-        assert s.items is not None
-        self.items = texts_of(read_table(s.items, "items"))
-        self.provider = open_provider(s.llm, item_texts=list(self.items.values()))
+    def _load_texts(self, done: int, profiles: Table | None) -> None:
+        self.provider = open_provider(self.settings.llm, item_texts=list(self.items.values()))
         if self.provider.notice:
             console.note(f"run: {self.provider.notice}")
         flags = self._path(f"epoch-{done}", "flags.npz")
         if os.path.exists(flags):
             self.flags = read_table(flags, "flags", users=self.training.users, items=self.training.items)
             self.profiles = read_table(self._path(f"epoch-{done}", "profiles.jsonl"), "profiles")
-        elif s.profiles:
-            self.profiles = read_table(s.profiles, "profiles")
+        elif profiles:
+            self.profiles = profiles
         else:
             path = self._path("profiles.jsonl")
             if not os.path.exists(path):

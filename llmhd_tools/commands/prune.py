@@ -61,6 +61,7 @@ def command(
     from llmhd_tools.commands.loading import read_history
     from llmhd_tools.core.pruning import NoiseRate
     from llmhd_tools.errors import UsageError
+    from llmhd_tools.files.provenance import made
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import read_table, write_table
 
@@ -69,17 +70,12 @@ def command(
     first = table.meta.get("step", step)
     if first is None:
         raise UsageError(f"{samples} does not say its first step; give it with --step")
-    epochs, _ = read_history(history, table.users, table.items)
-    noisy = prune(
-        table,
-        epochs,
-        NoiseRate(alpha, max_noise, schedule),
-        first,
-        candidates=candidates,
-        selection=selection,
-        link=link,
-        seed=seed,
-    )
+    epochs, digests = read_history(history, table.users, table.items)
+    rate = NoiseRate(alpha, max_noise, schedule)
+    choice = {"candidates": candidates, "selection": selection, "link": link, "seed": seed}
+    noisy = prune(table, epochs, rate, first, **choice)  # type: ignore[arg-type]
+    params = {"alpha": alpha, "max_noise": max_noise, "schedule": schedule, "step": first, **choice}
+    noisy.meta = {"made": made("prune", params, {"samples": table.digest(), "history": digests})}
     write_table(output, noisy)
     console.note(
         f"prune: {len(noisy):,} of {len(table):,} samples are noisy, {(noisy['candidate'] == 1).sum():,} of them candidates"

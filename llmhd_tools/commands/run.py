@@ -34,6 +34,7 @@ from llmhd_tools.options import (
     Tracked,
     Unknown,
     Verbose,
+    finite,
     one_of,
 )
 
@@ -117,7 +118,10 @@ def command(
     link: Link = "sigmoid",
     rule: Rule = None,
     threshold_alpha: Annotated[
-        float | None, typer.Option("--threshold-alpha", help="α of the score thresholds (Eq. 13-16). [--alpha]", min=1)
+        float | None,
+        typer.Option(
+            "--threshold-alpha", help="α of the score thresholds (Eq. 13-16). [--alpha]", min=1, callback=finite
+        ),
     ] = None,
     llm: Llm = "lexical",
     update: Annotated[bool, typer.Option("--update/--no-update", help="Let confident pairs update profiles.")] = True,

@@ -11,7 +11,8 @@ from llmhd_tools.options import Items, Llm, Out, Quiet, Verbose
 
 if TYPE_CHECKING:
     from llmhd_tools.commands.loading import Training
-    from llmhd_tools.files.tables import Column, Table
+    from llmhd_tools.files.columns import Column
+    from llmhd_tools.files.tables import Table
     from llmhd_tools.llm.provider import Provider
 
 

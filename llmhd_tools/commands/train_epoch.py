@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     from llmhd_tools.commands.loading import Training
     from llmhd_tools.core.sampling import Samples
-    from llmhd_tools.files.tables import Column, Table
+    from llmhd_tools.files.columns import Column
+    from llmhd_tools.files.tables import Table
     from llmhd_tools.files.tensors import Tensors
     from llmhd_tools.train.config import Config
     from llmhd_tools.train.sharded import ShardedTrainer

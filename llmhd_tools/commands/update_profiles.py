@@ -179,7 +179,8 @@ def _flags_of(table: Table | None) -> Flags:
 
 
 def _flags_table(flags: Flags, training: Training) -> Table:
-    from llmhd_tools.files.tables import Column, Table
+    from llmhd_tools.files.columns import Column
+    from llmhd_tools.files.tables import Table
 
     columns: dict[str, Column] = {"user": flags.user, "item": flags.item, "label": flags.label, "count": flags.count}
     return Table("flags", columns | {"sent": flags.sent.astype("int8")}, training.users, training.items)
@@ -200,7 +201,8 @@ def _revise(
     """
     import numpy as np
 
-    from llmhd_tools.files.tables import Column, Table
+    from llmhd_tools.files.columns import Column
+    from llmhd_tools.files.tables import Table
 
     texts: list[str] = list(profiles.columns["profile"])
     models = list(profiles.columns.get("model", [None] * len(profiles)))

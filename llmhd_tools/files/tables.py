@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -14,33 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmhd_tools.errors import InputError
+from llmhd_tools.files.columns import Column, blank, from_stored, from_values, is_missing, to_stored, to_values
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.jsonl import Record, read_records, write_records
 from llmhd_tools.files.npz import Arrays, pack_json, read_arrays, unpack_json, write_arrays
-from llmhd_tools.files.schema import KINDS, Field, Kind
+from llmhd_tools.files.schema import KINDS
 from llmhd_tools.files.streams import suffix_of
-
-Column = NDArray[Any] | list[Any]
-
-_DTYPES = {
-    "user": np.int32,
-    "item": np.int32,
-    "int": np.int64,
-    "label": np.int8,
-    "bool": np.int8,
-    "float32": np.float32,
-    "float": np.float64,
-    "number": np.float64,
-}
-_MISSING = {
-    "int": -1,
-    "label": -1,
-    "bool": -1,
-    "float32": math.nan,
-    "float": math.nan,
-    "number": math.nan,
-    "text": None,
-}
 
 
 @dataclass
@@ -92,7 +70,7 @@ class Table:
         digest = hashlib.sha256(self.kind.encode())
         for name in sorted(names or self.columns):
             column = self.columns[name]
-            if _all_missing(column):  # text drops such a column
+            if is_missing(column).all():  # text drops such a column
                 continue
             digest.update(f"\0{name}\0".encode())
             if isinstance(column, list):
@@ -105,12 +83,6 @@ class Table:
             else:
                 digest.update(np.ascontiguousarray(column).tobytes())
         return digest.hexdigest()
-
-
-def _all_missing(column: Column) -> bool:
-    if isinstance(column, list):
-        return all(value is None for value in column)
-    return bool(np.isnan(column).all() if column.dtype.kind == "f" else (column < 0).all())
 
 
 def by_appearance(codes: NDArray[Any], ids: Ids) -> tuple[NDArray[np.int32], Ids]:
@@ -174,7 +146,7 @@ def concatenate(chunks: list[Table]) -> Table:
     for spec in KINDS[first.kind].fields:
         if any(spec.name in chunk for chunk in chunks):
             parts = [
-                chunk.columns[spec.name] if spec.name in chunk else _blank(spec, len(chunk), first.source)
+                chunk.columns[spec.name] if spec.name in chunk else blank(spec, len(chunk), first.source)
                 for chunk in chunks
             ]
             joined.columns[spec.name] = (
@@ -183,13 +155,6 @@ def concatenate(chunks: list[Table]) -> Table:
     if any(chunk.extra for chunk in chunks):
         joined.extra = [record for chunk in chunks for record in chunk.extra or [{}] * len(chunk)]
     return joined
-
-
-def _blank(spec: Field, length: int, source: str) -> Column:
-    if spec.type in ("user", "item"):
-        raise InputError(f"field '{spec.name}' is missing in some records but not in all", where=source)
-    mark = _MISSING[spec.type]
-    return [mark] * length if spec.type == "text" else np.full(length, mark, dtype=_DTYPES[spec.type])
 
 
 def from_records(
@@ -210,107 +175,11 @@ def from_records(
     for spec in KINDS[kind].fields:
         values = [record.pop(spec.name, missing) for record in records]
         if spec.required or any(value is not missing for value in values):
-            table.columns[spec.name] = _column(table, spec, values, missing)
+            ids = table.ids(spec.name) if spec.type in ("user", "item") else None
+            table.columns[spec.name] = from_values(spec, values, missing, ids, table.where)
     if any(records):
         table.extra = records
     return table
-
-
-def _column(table: Table, spec: Field, values: list[Any], missing: object) -> Column:
-    """One checked column; where an optional value is missing (no such key, or null) stands the type's missing mark."""
-    gaps: list[int] = []
-    if {object, type(None)} & set(map(type, values)):
-        gaps = [row for row, value in enumerate(values) if value is missing or value is None]
-    if gaps and spec.required:
-        raise InputError(f"field '{spec.name}' is missing", where=table.where(gaps[0]))
-    if gaps and spec.type in ("user", "item") and not spec.partly:
-        raise InputError(f"field '{spec.name}' is missing here but not elsewhere", where=table.where(gaps[0]))
-    for row in gaps:
-        values[row] = _MISSING.get(spec.type)
-    absent = np.zeros(len(values), dtype=bool)
-    absent[gaps] = True
-    return _typed(table, spec, values, absent)
-
-
-_ACCEPTED: dict[str, tuple[type, ...]] = {
-    "user": (str, int),
-    "item": (str, int),
-    "int": (int,),
-    "label": (int,),
-    "bool": (bool,),
-    "float32": (int, float),
-    "float": (int, float),
-    "number": (int, float),
-    "text": (str,),
-}
-
-
-def _typed(table: Table, spec: Field, values: list[Any], absent: NDArray[np.bool_]) -> Column:
-    accepted = _ACCEPTED[spec.type]
-    if not set(map(type, values)) <= set(accepted):
-        for row, value in enumerate(values):
-            if type(value) not in accepted and not absent[row]:
-                raise InputError(f"{_say(spec, value)}, must be {_WANTED[spec.type]}", where=table.where(row))
-    if spec.type in ("user", "item"):
-        return _codes(table, spec, values, absent)
-    if spec.type == "text":
-        return values
-    wide = np.float64 if _MISSING[spec.type] != -1 else np.int64
-    try:
-        column = np.array(values, dtype=wide)
-    except OverflowError:
-        row = next(i for i, value in enumerate(values) if abs(value) >= 2**63)
-        raise InputError(f"{_say(spec, values[row])}, too large a number", where=table.where(row)) from None
-    return _in_range(table, spec, column, absent)
-
-
-def _codes(table: Table, spec: Field, values: list[Any], absent: NDArray[np.bool_]) -> Column:
-    if "" in values:
-        raise InputError(f"field '{spec.name}' is empty", where=table.where(values.index("")))
-    if not absent.any():
-        return table.ids(spec.name).add(values)
-    codes = np.full(len(values), -1, dtype=np.int32)
-    codes[~absent] = table.ids(spec.name).add([value for value, gap in zip(values, absent, strict=True) if not gap])
-    return codes
-
-
-_WANTED = {
-    "user": "a string or an integer",
-    "item": "a string or an integer",
-    "int": "an integer",
-    "label": "0 or 1",
-    "bool": "true or false",
-    "float32": "a number",
-    "float": "a number",
-    "number": "a number",
-    "text": "a string",
-}
-
-
-def _say(spec: Field, value: object) -> str:
-    shown = json.dumps(value, ensure_ascii=True)
-    return f"'{spec.name}' is {shown if len(shown) <= 40 else shown[:37] + '…'}"
-
-
-def _in_range(table: Table, spec: Field, column: NDArray[Any], absent: NDArray[np.bool_]) -> NDArray[Any]:
-    """The column in its own type. Raises InputError for a value, where none is absent, that its field cannot have."""
-    low, high = (0, 1) if spec.type == "bool" else (spec.low, spec.high)
-    with np.errstate(over="ignore"):
-        exact = column.astype(_DTYPES[spec.type], copy=False) if column.dtype.kind == "f" else column
-    endless = ~np.isfinite(exact) if exact.dtype.kind == "f" else np.zeros(len(column), dtype=bool)
-    bad = endless.copy()
-    if low is not None:
-        bad |= column < low
-    if high is not None:
-        bad |= column > high
-    bad &= ~absent
-    if bad.any():
-        row = int(np.argmax(bad))
-        must = "finite" if endless[row] else f"at least {low:g}" if high is None else f"{low:g}..{high:g}"
-        raise InputError(f"'{spec.name}' is {column[row]:g}, must be {must}", where=table.where(row))
-    if spec.type == "number":
-        exact = exact + 0.0  # no negative zero, which text would lose
-    return exact.astype(_DTYPES[spec.type], copy=False)
 
 
 def check_kind(path: str, meta: object, kind: str) -> Record:
@@ -351,7 +220,8 @@ def _from_arrays(path: str, kind: str, arrays: Arrays) -> Table:
     extra = unpack_json(arrays.pop("extra"), path, "extra") if "extra" in arrays else None
     for spec in KINDS[kind].fields:
         if spec.name in arrays:
-            table.columns[spec.name] = _stored_column(table, spec, arrays.pop(spec.name))
+            ids = table.ids(spec.name) if spec.type in ("user", "item") else None
+            table.columns[spec.name] = from_stored(spec, arrays.pop(spec.name), ids, path)
         elif spec.required:
             raise InputError(f"column '{spec.name}' is missing", where=path)
     if not len(table) and not KINDS[kind].may_be_empty:
@@ -375,27 +245,6 @@ def _checked_extra(table: Table, extra: object) -> list[Record]:
     return extra
 
 
-def _stored_column(table: Table, spec: Field, array: NDArray[Any]) -> Column:
-    if spec.type == "text":
-        texts = unpack_json(array, table.source, spec.name)
-        if not isinstance(texts, list) or not all(
-            isinstance(t, str) or (t is None and not spec.required) for t in texts
-        ):
-            raise InputError(f"column '{spec.name}' is not a list of strings", where=table.source)
-        return texts
-    if array.ndim != 1 or array.dtype != _DTYPES[spec.type]:
-        raise InputError(
-            f"column '{spec.name}' is {array.dtype} {array.shape}, must be {np.dtype(_DTYPES[spec.type])} (n,)",
-            where=table.source,
-        )
-    if spec.type in ("user", "item"):
-        if len(array) and not -spec.partly <= array.min() <= array.max() < len(table.ids(spec.name)):
-            raise InputError(f"column '{spec.name}' points outside its id table", where=table.source)
-        return array
-    absent = np.isnan(array) if array.dtype.kind == "f" else array == _MISSING[spec.type]
-    return _in_range(table, spec, array, absent & (not spec.required))
-
-
 def recode(table: Table, users: Ids | None, items: Ids | None) -> Table:
     """The table with its codes translated into given id tables (in place). Raises InputError for an id that they lack."""
     for spec in KINDS[table.kind].fields:
@@ -416,8 +265,10 @@ def recode(table: Table, users: Ids | None, items: Ids | None) -> Table:
 
 
 def write_table(path: str, table: Table) -> None:
-    """Write a table: NPZ where ``path`` says so, else JSONL."""
+    """Write a table: NPZ where ``path`` says so, else JSONL. Raises InputError for a kind without a binary form."""
     if suffix_of(path) == ".npz":
+        if "binary" not in KINDS[table.kind].forms:
+            raise InputError(f"{table.kind} have only the text form; name a .jsonl file", where=path)
         write_arrays(path, to_arrays(table))
     else:
         write_records(path, to_records(table))
@@ -431,9 +282,7 @@ def to_arrays(table: Table) -> Arrays:
         if any(spec.type == side for spec in kind.fields):
             arrays[f"{side}_ids"] = pack_json(ids.names)
     for name, column in table.columns.items():
-        arrays[name] = (
-            pack_json(column) if isinstance(column, list) else np.asarray(column, dtype=_DTYPES[kind[name].type])
-        )
+        arrays[name] = to_stored(kind[name], column)
     if table.extra is not None:
         arrays["extra"] = pack_json(table.extra)
     return arrays
@@ -443,28 +292,9 @@ def to_records(table: Table) -> Iterator[Record]:
     """The records of the text form: known fields in the schema's order, missing ones left out, unknown ones behind."""
     kind = KINDS[table.kind]
     names = [spec.name for spec in kind.fields if spec.name in table]
-    columns: Sequence[Sequence[Any]] = [_plain(table, kind, name) for name in names]
+    columns = [to_values(kind[name], table.columns[name], table.ids(name)) for name in names]
     for row, values in enumerate(zip(*columns, strict=True)):
         record = {name: value for name, value in zip(names, values, strict=True) if value is not None}
         if table.extra is not None:
             record.update(table.extra[row])
         yield record
-
-
-def _plain(table: Table, kind: Kind, name: str) -> list[Any]:
-    """A column as Python values, None where missing."""
-    column, spec = table.columns[name], kind[name]
-    if isinstance(column, list):
-        return column
-    if spec.type in ("user", "item"):
-        ids = table.ids(name).names
-        return [None if code < 0 else ids[code] for code in column.tolist()]
-    if spec.type == "bool":
-        return [None if v < 0 else v == 1 for v in column.tolist()]
-    if spec.type in ("int", "label"):
-        return [None if v == -1 else v for v in column.tolist()]
-    # float32: the shortest text that reads back to the same 32 bits
-    values = [float(t) for t in column.astype(str)] if spec.type == "float32" else column.tolist()
-    if spec.type == "number":
-        return [None if v != v else int(v) if v.is_integer() and abs(v) < 2**53 else v for v in values]
-    return [None if v != v else v for v in values]

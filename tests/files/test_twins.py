@@ -14,12 +14,21 @@ from hypothesis import strategies as st
 
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.ids import Ids
+from llmhd_tools.files.jsonl import write_records
 from llmhd_tools.files.npz import read_arrays, write_arrays
 from llmhd_tools.files.schema import KINDS, Field, Kind
-from llmhd_tools.files.tables import Table, concatenate, read_chunks, read_table, write_chunks, write_table
+from llmhd_tools.files.tables import (
+    Table,
+    concatenate,
+    from_records,
+    read_chunks,
+    read_table,
+    write_chunks,
+    write_table,
+)
 
 Record = dict[str, Any]
-TABLES = [kind for kind in KINDS.values() if "text" in kind.forms]
+TABLES = [kind for kind in KINDS.values() if {"text", "binary"} <= set(kind.forms)]
 
 # One spelling for each id: 5 and "5" are the same user, who is written back as first spelt.
 IDS = ["a", "b", 5, "05", -3, 10**20, " x ", "ü\u2028\u0085", "🙂", "../../etc/passwd", "null", "\x00"]
@@ -287,3 +296,19 @@ def test_a_required_value_cannot_be_the_missing_mark(tmp_path: Path) -> None:
         write_arrays(str(tmp_path / "b.npz"), read_arrays(str(tmp_path / "a.npz")) | {name: np.array([value])})
         with pytest.raises(InputError, match=f"'{name}' is"):
             read_table(str(tmp_path / "b.npz"), "noisy")
+
+
+def test_texts_have_only_the_text_form(tmp_path):
+    table = from_records("items", [{"item": "a", "profile": "words"}], "items.jsonl")
+    with pytest.raises(InputError, match="only the text form"):
+        write_table(str(tmp_path / "items.npz"), table)
+    assert not list(tmp_path.iterdir())
+
+
+def test_times_in_nanoseconds_keep_every_digit(tmp_path):
+    text, binary = str(tmp_path / "a.jsonl"), str(tmp_path / "a.npz")
+    times = [1_700_000_000_123_456_789, -1, 3]
+    write_records(text, ({"user": "u", "item": i, "timestamp": time} for i, time in enumerate(times)))
+    write_table(binary, read_table(text, "interactions"))
+    write_table(str(tmp_path / "b.jsonl"), read_table(binary, "interactions"))
+    assert (tmp_path / "b.jsonl").read_bytes() == (tmp_path / "a.jsonl").read_bytes()
