@@ -36,7 +36,11 @@ def _processes(size, command):
         subprocess.Popen([sys.executable, *command], env=_environment(RANK=str(rank), **place), **pipes)
         for rank in range(size)
     ]
-    told = [process.communicate(timeout=60) for process in started]
+    try:
+        told = [process.communicate(timeout=120) for process in started]
+    finally:
+        for process in started:
+            process.kill()
     return [(process.returncode, *text) for process, text in zip(started, told, strict=True)]
 
 
