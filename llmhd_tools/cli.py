@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from llmhd_tools import __version__, console
+from llmhd_tools.commands import several
 
 GROUPS = {
     "Data": {
@@ -92,4 +93,6 @@ def main(args: list[str] | None = None) -> int:
     known = {name for commands in GROUPS.values() for name in commands}
     name = f"llmhd {args[0]}" if args and args[0] in known else "llmhd"
     console.Level.quiet = console.Level.verbose = False
+    if several.started():
+        return several.one_of_several(name, lambda: _invoke(args))
     return console.guard(name, lambda: _invoke(args))

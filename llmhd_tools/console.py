@@ -51,8 +51,12 @@ def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterat
     yield from track(items, label, total=total, console=Console(stderr=True), transient=True)
 
 
-def guard(command: str, work: Callable[[], int | None]) -> int:
-    """Run ``work``; its exit code, or that of what it raised, told in one line."""
+def guard(command: str, work: Callable[[], int | None], claim: Callable[[int], int | None] = lambda code: None) -> int:
+    """Run ``work``; its exit code, or that of what it raised, told in one line.
+
+    Where several processes work together, ``claim`` takes the code of what was raised here and gives None where this
+    process is to tell it, else the code of the process that has told already.
+    """
     try:
         code = work() or 0
         _flush()
@@ -60,20 +64,22 @@ def guard(command: str, work: Callable[[], int | None]) -> int:
     except BrokenPipeError:
         _forget_stdout()
         return READER_GONE
-    except KeyboardInterrupt:
-        say(f"{command}: interrupted")
-        return INTERRUPTED
-    except Exception as error:
-        if Level.verbose:
+    except (Exception, KeyboardInterrupt) as error:
+        code, text = _explain(error)
+        told = claim(code)
+        if told is not None:
+            return told
+        if Level.verbose and not isinstance(error, KeyboardInterrupt):
             import traceback
 
             traceback.print_exc()
-        code, text = _explain(error)
         say(f"{command}: {text}")
         return code
 
 
-def _explain(error: Exception) -> tuple[int, str]:
+def _explain(error: BaseException) -> tuple[int, str]:
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED, "interrupted"
     if isinstance(error, LlmhdError):
         return error.exit_code, str(error)
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # typer's own usage errors

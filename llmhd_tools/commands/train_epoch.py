@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from llmhd_tools.files.tables import Table
     from llmhd_tools.files.tensors import Tensors
     from llmhd_tools.train.config import Config
-    from llmhd_tools.train.trainer import State
+    from llmhd_tools.train.sharded import ShardedTrainer
+    from llmhd_tools.train.trainer import State, Trainer
 
 Path = str | None
 GROUPS = ("param", "first", "second", "denoiser")  # of a model's arrays
@@ -207,16 +208,24 @@ class Run:
     loss: float = field(default=math.nan, init=False)
 
     def __post_init__(self, start: Tensors | None) -> None:
-        from llmhd_tools.train.threads import use_threads
-        from llmhd_tools.train.trainer import Trainer, pick_device
-
-        use_threads(self.threads)
-        self.trainer = Trainer(
-            self.config, self.training.graph, pick_device(self.device), _state_of(start) if start else None
-        )
+        self.trainer = self._open_trainer(_state_of(start) if start else None)
         self._model = start
         self._made: dict[str, Any] = {}
         self.verdicts: Table | None = None
+
+    def _open_trainer(self, state: State | None) -> Trainer | ShardedTrainer:
+        """The trainer of this process, or of all that torchrun started."""
+        from llmhd_tools.train.ranks import Ranks
+        from llmhd_tools.train.threads import use_threads
+        from llmhd_tools.train.trainer import Trainer, pick_device
+
+        self.processes = Ranks.here.size if Ranks.here else 1
+        if self.processes > 1:
+            from llmhd_tools.train.sharded import ShardedTrainer
+
+            return ShardedTrainer(self.config, self.training.graph, self.device, self.threads, state)
+        use_threads(self.threads)
+        return Trainer(self.config, self.training.graph, pick_device(self.device), state)
 
     def train(
         self, table: Table | None = None, judged: Table | None = None, rule: str | None = None, alpha: float = 3000.0
@@ -230,6 +239,8 @@ class Run:
 
         arrays = samples_of(table) if table else self._draw(self.trainer.epoch + 1)
         params = self.config.as_dict() | {"device": self.trainer.device.type}
+        if self.processes > 1:
+            params |= {"processes": self.processes}
         inputs = {"train": self.training.digest, "samples": _digest(arrays)}
         if self.trainer.epoch:
             inputs["from"] = self.model().digest()
