@@ -16,9 +16,9 @@ from llmhd_tools.core.sampling import Samples
 from llmhd_tools.core.seeds import generator
 from llmhd_tools.errors import DeviceError, LlmhdError, UsageError
 from llmhd_tools.train import backbones, denoisers, losses
+from llmhd_tools.train.adam import Adam
 from llmhd_tools.train.batch import Batch, Weighed
 from llmhd_tools.train.config import Config
-from llmhd_tools.train.threads import wide
 
 _CHECKED_STEPS = 32
 
@@ -65,31 +65,21 @@ class Trainer:
         self.epoch, self.step = (state.epoch, state.step) if state else (0, 0)
         values = state.params if state else self.backbone.initial(generator(config.seed, 0, "init"))
         self.params = {name: torch.tensor(value, device=device, requires_grad=True) for name, value in values.items()}
-        for param in self.params.values():
-            param.grad = torch.zeros_like(param)  # kept, so that gradients are added in place
-        self.adam = torch.optim.Adam(self.params.values(), lr=config.lr, fused=True)
-        if state:
-            for name, param in self.params.items():
-                self.adam.state[param] = {
-                    "step": torch.tensor(float(state.step), device=device if device.type == "cuda" else None),
-                    "exp_avg": torch.tensor(state.first[name], device=device),
-                    "exp_avg_sq": torch.tensor(state.second[name], device=device),
-                }
-            if state.denoiser or self.denoiser.state():
-                self.denoiser.restore(state.denoiser)
+        first, second = (self._on_device(state.first), self._on_device(state.second)) if state else (None, None)
+        self.adam = Adam(list(self.params.values()), config.lr, first, second, self.step)
+        if state and (state.denoiser or self.denoiser.state()):
+            self.denoiser.restore(state.denoiser)
 
     def state(self) -> State:
         """The state now, on the host."""
+        params, first, second = (
+            {name: _host(tensor) for name, tensor in zip(self.params, tensors, strict=True)}
+            for tensors in (self.params.values(), self.adam.first, self.adam.second)
+        )
+        return State(params, first, second, self.epoch, self.step, self.denoiser.state())
 
-        def moments(name: str) -> dict[str, NDArray[np.float32]]:
-            kept = self.adam.state
-            return {
-                key: _host(kept[p][name]) if p in kept else np.zeros(p.shape, np.float32)
-                for key, p in self.params.items()
-            }
-
-        params = {name: _host(param) for name, param in self.params.items()}
-        return State(params, moments("exp_avg"), moments("exp_avg_sq"), self.epoch, self.step, self.denoiser.state())
+    def _on_device(self, moments: dict[str, NDArray[np.float32]]) -> list[Tensor]:
+        return [torch.tensor(moments[name], device=self.device) for name in self.params]
 
     def train(self, samples: Samples, keep: NDArray[np.bool_] | None = None) -> float:
         """One epoch over ``samples``; rows where ``keep`` is false count for the regulariser only (Eq. 24).
@@ -103,12 +93,11 @@ class Trainer:
         self.backbone.start_epoch(self.params, self.epoch + 1, self.denoiser.edges(self.params) or self.graph)
         for number, (start, end) in enumerate(itertools.pairwise(bounds)):
             part = slice(start, end)
-            self.adam.zero_grad(set_to_none=False)
+            self.adam.zero_grad()
             batch = Batch(nodes[:, part], None if label is None else label[part], self.step + number)
             loss = self._loss(batch, None if weight is None else weight[part])
             loss.backward()
-            with wide():
-                self.adam.step()
+            self.adam.step()
             values[number] = loss.detach()
             if number % _CHECKED_STEPS == 0 or end == len(samples):  # each check waits for the device
                 self._check_finite(values[: number + 1])
