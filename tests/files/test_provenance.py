@@ -23,13 +23,16 @@ def test_binary_outputs_say_how_they_were_made(trained, tmp_path):
         str(trained / "test.jsonl"),
         "--unknown",
         "miss",
+        "--exclude",
+        str(trained / "train.jsonl"),
         "-o",
         str(metrics),
     ]
     assert main(words) == 0
     assert made(noisy)["command"] == "inject-noise" and made(noisy)["params"] == {"ratio": 0.1, "seed": 7}
     assert made(pruned)["params"]["alpha"] == 10 and len(made(pruned)["inputs"]["history"]) == 2
-    assert made(metrics)["inputs"].keys() == {"embeddings", "test"}
+    assert made(metrics)["inputs"].keys() == {"embeddings", "test", "exclude"}
+    assert len(made(metrics)["inputs"]["exclude"]) == 1
     assert made(trained / "model-3.npz")["command"] == "train-epoch"
 
 
