@@ -59,6 +59,12 @@ def test_words_win_over_the_config_file(llmhd, words, snapshot, config):
     assert snapshot(llmhd.folder / "by-file") == snapshot(llmhd.folder / "by-words")
 
 
+def test_a_config_file_may_list_what_words_separate_by_commas(llmhd, config):
+    llmhd(*config(CONFIG + 'metrics = ["hit", "mrr"]\nat = [3, 5]\n'), "--denoise", "none", "-o", "run")
+    settings = json.loads((llmhd.folder / "run" / "settings.json").read_text())
+    assert (settings["metrics"], settings["at"]) == ("hit,mrr", "3,5")
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -67,6 +73,10 @@ def test_words_win_over_the_config_file(llmhd, words, snapshot, config):
         (CONFIG.replace('"bpr"', '"hinge"'), "'hinge' is unknown"),
         (CONFIG.replace("dim = 8", 'dim = "eight"'), "'--dim'"),
         (CONFIG.replace("dim = 8", "dim = 0"), "'--dim'"),
+        (CONFIG.replace("dim = 8", "dim = true"), "'dim' must be a number or a string"),
+        (CONFIG.replace("keep = true", 'keep = "yes"'), "'keep' must be true or false"),
+        (CONFIG + 'config = "y.toml"\n', "'config' is not an option of run"),
+        (CONFIG + "[llm]\nmodel = 1\n", "'llm' must be a number or a string"),
         ("dim = = 8", "is not TOML"),
     ],
 )
