@@ -14,8 +14,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from llmhd_tools import console
-from llmhd_tools.commands.evaluate import check_known, noise_metrics, parse_at, parse_metrics, rank_metrics
-from llmhd_tools.commands.loading import align, by_user, read_training, texts_of
+from llmhd_tools.commands.evaluate import noise_metrics, parse_at, parse_metrics, rank_metrics, tell_unknown
+from llmhd_tools.commands.loading import align, by_user, texts_of, training
 from llmhd_tools.commands.prune import prune
 from llmhd_tools.commands.score import score
 from llmhd_tools.commands.summarize import summarize
@@ -121,10 +121,15 @@ class Loop:
             self._open(resume)
             self._load()
             limit = self.settings.epochs
-            while (
-                self.progress.epoch < limit and self.progress.epoch - self.progress.best_epoch < self.settings.patience
-            ):
-                self._epoch(self.progress.epoch + 1)
+            try:
+                while (
+                    self.progress.epoch < limit
+                    and self.progress.epoch - self.progress.best_epoch < self.settings.patience
+                ):
+                    self._epoch(self.progress.epoch + 1)
+            except KeyboardInterrupt:
+                console.note(f"run: stopped after epoch {self.progress.epoch}; the same words with --resume go on")
+                raise
             self._finish()
 
     def _open(self, resume: bool) -> None:
@@ -144,6 +149,8 @@ class Loop:
                 r for _, r in read_records(self._path("metrics.jsonl")) if r["epoch"] <= self.progress.epoch
             ]
             self.records = [r for r in self.records if r["split"] != "test"]
+        elif resume:
+            console.note(f"run: {self.folder} holds no whole epoch yet; starting with the first")
         if resume:
             self._tidy()
 
@@ -154,12 +161,14 @@ class Loop:
         """Read what the run needs; the folder becomes a run's only once all of it is good."""
         s, done = self.settings, self.progress.epoch
         self.interactions = read_table(s.train, "interactions")
-        self.training = read_training(s.train)
+        if s.noise and "noise" not in self.interactions:
+            raise InputError("has no 'noise' marks for --noise to measure against", where=s.train)
+        self.training = training(self.interactions)
         self.valid = read_table(s.valid, "interactions")
         self.test = read_table(s.test, "interactions") if s.test else None
         for table in (self.valid, self.test):
             if table is not None:
-                check_known(table, self.training.users, self.training.items, s.unknown)
+                tell_unknown("run", table, self.training.users, self.training.items, s.unknown)
         model = read_tensors(self._path(f"epoch-{done}", "model.npz"), "model") if done else None
         self.run_ = open_run(self.training, s.chosen, s.words or [], s.device, s.threads, model)
         pick_rule(s.rule, self.run_.config.loss)
@@ -280,8 +289,10 @@ class Loop:
     def _measure(self, z: Tensors, counts: dict[str, int]) -> float:
         """Record the epoch's metrics and counts; the value of the metric that chooses the epoch."""
         hidden = [by_user(self.interactions, z.users, z.items)]
-        found = rank_metrics(z, self.valid, hidden, self.at, self.names, "valid", self.settings.unknown)
-        (chosen,) = rank_metrics(z, self.valid, hidden, [self.k], [self.metric], "valid", self.settings.unknown)
+        lengths, names = sorted({*self.at, self.k}), list(dict.fromkeys([*self.names, self.metric]))
+        ranked = rank_metrics(z, self.valid, hidden, lengths, names, "valid", self.settings.unknown)
+        found = [r for r in ranked if r["k"] in self.at and r["metric"] in self.names]
+        chosen = next(r for r in ranked if (r["metric"], r["k"]) == (self.metric, self.k))
         if chosen not in found:
             found.append(chosen)
         head = {"epoch": z.meta["epoch"], "split": "train"}
@@ -336,9 +347,9 @@ class Loop:
 def _selection(text: str) -> tuple[str, int]:
     """("ndcg", 10) of ``ndcg@10``. Raises UsageError where it is not a metric and a length."""
     name, _, k = text.partition("@")
-    if not k.isdecimal() or int(k) < 1:
+    if "," in name or not k.isdecimal() or int(k) < 1:
         raise UsageError(f"--select '{text}' is not a metric and a list length such as ndcg@10")
-    return parse_metrics(name)[0], int(k)
+    return parse_metrics(name, "--select")[0], int(k)
 
 
 @contextlib.contextmanager

@@ -61,9 +61,17 @@ def _config(context: typer.Context, path: File) -> File:
     by_option = {
         option.lstrip("-"): p.name for p in context.command.params for option in p.opts if option.startswith("--")
     }
-    if unknown := [name for name in given if name.replace("_", "-") not in by_option]:
-        raise typer.BadParameter(f"{path}: '{unknown[0]}' is not an option of run")
-    context.default_map = {by_option[name.replace("_", "-")]: value for name, value in given.items()}
+    flags = {p.name for p in context.command.params if getattr(p, "is_flag", False)}
+    defaults = {}
+    for name, value in given.items():
+        option = by_option.get(name.replace("_", "-"))
+        if option in (None, "config", "help"):
+            raise typer.BadParameter(f"{path}: '{name}' is not an option of run")
+        if isinstance(value, bool) != (option in flags) or isinstance(value, dict):
+            wanted = "true or false" if option in flags else "a number or a string"
+            raise typer.BadParameter(f"{path}: '{name}' must be {wanted}")
+        defaults[option] = ",".join(map(str, value)) if isinstance(value, list) else value
+    context.default_map = defaults
     return path
 
 
