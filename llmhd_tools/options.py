@@ -150,6 +150,12 @@ History = Annotated[
         "--history", help="Embeddings of the last epochs, oldest first; repeat it, one file each.", metavar="FILE"
     ),
 ]
+More = Annotated[
+    list[str],
+    typer.Argument(
+        help="Further files of --history, so that --history emb-{1,2}.npz can stand for two.", metavar="[HISTORY]..."
+    ),
+]
 Scope = Annotated[
     str,
     typer.Option(
