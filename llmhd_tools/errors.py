@@ -42,3 +42,11 @@ class DeviceError(LlmhdError):
     """The device or its memory fails (exit 4)."""
 
     exit_code = 4
+
+
+class Interrupted(KeyboardInterrupt):
+    """SIGINT (exit 130) or SIGTERM (143), with a line on how to go on."""
+
+    def __init__(self, what: str, exit_code: int = 130) -> None:
+        super().__init__(what)
+        self.exit_code = exit_code

@@ -18,6 +18,7 @@ from llmhd_tools.commands.evaluate import check_known, noise_metrics, parse_at, 
 from llmhd_tools.commands.loading import align, by_user, read_training, texts_of
 from llmhd_tools.commands.prune import prune
 from llmhd_tools.commands.score import score
+from llmhd_tools.commands.session import session
 from llmhd_tools.commands.summarize import summarize
 from llmhd_tools.commands.train_epoch import open_run, pick_rule, tell
 from llmhd_tools.commands.update_profiles import Update, update_profiles
@@ -27,9 +28,10 @@ from llmhd_tools.files.jsonl import read_records, write_records
 from llmhd_tools.files.streams import open_out
 from llmhd_tools.files.tables import Table, read_table, write_table
 from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
-from llmhd_tools.llm.provider import open_provider
+from llmhd_tools.options_llm import LlmOptions
 
 Record = dict[str, Any]
+_OF_LLM = ("llm", "domain", "templates", "param", "budget", "expected_score")  # those that answers depend on
 _MAY_CHANGE = ("epochs", "patience", "threads")  # of a run's settings, when it goes on
 
 
@@ -67,7 +69,7 @@ class Settings:
     link: str
     rule: str | None
     threshold_alpha: float | None
-    llm: str
+    llm: LlmOptions
     update: bool
     scope: str
     confidence: int
@@ -102,6 +104,7 @@ class Loop:
         self.at, self.names = parse_at(settings.at), parse_metrics(settings.metrics)
         self.rate = NoiseRate(settings.alpha, settings.max_noise, settings.schedule)
         self.llmhd = settings.denoise == "llmhd"
+        self.open = contextlib.ExitStack()
         self.progress = Progress()
         self.records: list[Record] = []
         self.history: deque[Tensors] = deque(maxlen=settings.window)
@@ -110,7 +113,7 @@ class Loop:
 
     def run(self, *, resume: bool) -> None:
         """Train to the end, measure the best epoch on the test split, print that as JSONL."""
-        with _locked(self.folder):
+        with _locked(self.folder), self.open:
             self._open(resume)
             self._load()
             limit = self.settings.epochs
@@ -123,6 +126,7 @@ class Loop:
     def _open(self, resume: bool) -> None:
         """Start the folder, or take up where it stands."""
         settings = {f.name: getattr(self.settings, f.name) for f in fields(Settings) if f.name not in _MAY_CHANGE}
+        settings |= {name: getattr(self.settings.llm, name) for name in _OF_LLM}
         if os.path.exists(self._path("progress.json")) or os.path.exists(self._path("settings.json")):
             if not resume:
                 raise InputError("holds a run already; go on with --resume or name another folder", where=self.folder)
@@ -167,9 +171,7 @@ class Loop:
         s = self.settings
         assert s.items is not None
         self.items = texts_of(read_table(s.items, "items"))
-        self.provider = open_provider(s.llm, item_texts=list(self.items.values()))
-        if self.provider.notice:
-            console.note(f"run: {self.provider.notice}")
+        self.provider = self.open.enter_context(session(s.llm, "run", list(self.items.values()))).provider
         flags = self._path(f"epoch-{done}", "flags.npz")
         if os.path.exists(flags):
             self.flags = read_table(flags, "flags", users=self.training.users, items=self.training.items)

@@ -1,0 +1,38 @@
+"""The provider behind ``--llm openai:MODEL``: any service that speaks OpenAI's chat completions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from llmhd_tools.llm.asking import Asker
+from llmhd_tools.llm.cache import Cache
+from llmhd_tools.llm.client import Client
+from llmhd_tools.llm.engine import Engine
+from llmhd_tools.llm.limits import Limits
+from llmhd_tools.llm.provider import Answer, Request
+from llmhd_tools.llm.usage import Usage
+
+
+class Service:
+    """A Provider (see ``provider.py``) over an Engine. ``client`` None: the cache alone answers."""
+
+    notice = None
+
+    def __init__(self, asker: Asker, client: Client | None, cache: Cache, limits: Limits) -> None:
+        self.name = f"openai:{asker.model}"
+        self.asker, self.limits, self.usage = asker, limits, Usage()
+        self._client, self._cache = client, cache
+        self._engine = Engine(client.ask if client else None, cache, limits, self.usage, asker.host)
+
+    def answer(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """Answers from the cache and the service, in order."""
+        return self._engine.answers(self.asker.question(request) for request in requests)
+
+    def close(self) -> None:
+        """Close connections and cache."""
+        try:
+            if self._client is not None:
+                self._engine.run(self._client.close())
+        finally:
+            self._engine.close()
+            self._cache.close()
