@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from llmhd_tools.errors import Interrupted, LlmhdError
+from llmhd_tools.errors import LlmhdError
 
 T = TypeVar("T")
 
@@ -59,9 +59,9 @@ def guard(command: str, work: Callable[[], int | None]) -> int:
     except BrokenPipeError:
         _forget_stdout()
         return READER_GONE
-    except KeyboardInterrupt as stop:
-        say(f"{command}: {stop if isinstance(stop, Interrupted) else 'interrupted'}")
-        return stop.exit_code if isinstance(stop, Interrupted) else INTERRUPTED
+    except KeyboardInterrupt:
+        say(f"{command}: interrupted")
+        return INTERRUPTED
     except Exception as error:
         if Level.verbose:
             import traceback

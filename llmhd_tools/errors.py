@@ -44,9 +44,9 @@ class DeviceError(LlmhdError):
     exit_code = 4
 
 
-class Interrupted(KeyboardInterrupt):
-    """SIGINT (exit 130) or SIGTERM (143), with a line on how to go on."""
+class Interrupted(LlmhdError):
+    """SIGINT (exit 130) or SIGTERM (143) in the midst of work that can be taken up again."""
 
-    def __init__(self, what: str, exit_code: int = 130) -> None:
+    def __init__(self, what: str, exit_code: int) -> None:
         super().__init__(what)
         self.exit_code = exit_code

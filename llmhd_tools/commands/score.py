@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from llmhd_tools.commands.session import Session
     from llmhd_tools.files.tables import Table
     from llmhd_tools.llm.provider import Provider, Score
 
@@ -51,20 +52,21 @@ def command(
     user_texts, item_texts = read_texts(profiles, "profiles"), read_texts(items, "items")
     wanted = failed = 0
 
-    def judged(provider: Provider) -> Iterator[Table]:
+    def judged(asked: Session) -> Iterator[Table]:
         nonlocal wanted, failed
         for chunk in read_chunks(noisy, "noisy"):
-            result = score(chunk, user_texts, item_texts, provider)
+            result = score(chunk, user_texts, item_texts, asked.provider)
             wanted += int((result["candidate"] == 1).sum())
             failed += sum(error is not None for error in result.columns["error"])
             yield result
+        asked.complete()
 
     with session(llm, "score", list(item_texts.values())) as asked:
         if not asked.answers:
-            for _ in judged(asked.provider):
+            for _ in judged(asked):
                 pass
             return 0
-        write_chunks(output, judged(asked.provider))
+        write_chunks(output, judged(asked))
     console.note(f"score: {wanted - failed:,} candidates scored by {asked.provider.name}, {failed:,} without a score")
     return int(wanted > 0 and failed == wanted)
 

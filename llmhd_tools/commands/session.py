@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from llmhd_tools import console
-from llmhd_tools.errors import UsageError
+from llmhd_tools.errors import Interrupted, UsageError
 from llmhd_tools.options_llm import LlmOptions
 
 if TYPE_CHECKING:
@@ -19,16 +21,21 @@ if TYPE_CHECKING:
 _OURS = ("model", "messages", "stream", "n", "logprobs", "top_logprobs")
 
 
-class _Closing(Protocol):
-    def close(self) -> None: ...
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """A provider; ``answers`` is False where it gives none (--dry-run, --requests), so that nothing is to be written."""
+    """A provider for a command.
+
+    ``answers`` is False where it gives none (--dry-run, --requests): then nothing is to be written. ``complete`` is
+    called after the last request and before the output counts; it raises what only then is known to be wrong.
+    """
 
     provider: Provider
     answers: bool = True
+    complete: Callable[[], None] = lambda: None
 
 
 @contextlib.contextmanager
@@ -145,9 +152,8 @@ def _answering(options: LlmOptions, asker: Asker, command: str) -> Iterator[Sess
         provider = Service(asker, client, Cache(options.cache), limits)
     with contextlib.closing(provider):
         try:
-            yield Session(provider)
-            if isinstance(provider, Responses):
-                provider.finish()
+            with _interruptible(options.cache):
+                yield Session(provider, complete=provider.finish)
         finally:
             _tell(options, asker, command, provider)
 
@@ -165,3 +171,23 @@ def _tell(options: LlmOptions, asker: Asker, command: str, provider: Any) -> Non
         console.note(f"{command}: {asker.sampled:,} answers came without probabilities; those scores are sampled")
     if options.usage:
         write_records(options.usage, provider.usage.records(asker.model))
+
+
+@contextlib.contextmanager
+def _interruptible(cache: str | None) -> Iterator[None]:
+    """End at SIGINT and at SIGTERM with a line that says how to go on."""
+    from llmhd_tools.llm.cache import default_path
+
+    def stop(_number: int, _frame: object) -> NoReturn:
+        raise _Terminated
+
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, stop) if main else None
+    try:
+        yield
+    except KeyboardInterrupt as signalled:
+        what = f"interrupted; all answers are kept in {cache or default_path()}: run the same command again to go on"
+        raise Interrupted(what, 143 if isinstance(signalled, _Terminated) else 130) from None
+    finally:
+        if main:
+            signal.signal(signal.SIGTERM, before)

@@ -47,6 +47,7 @@ def command(
         profiles = summarize(read_training(train), item_texts, asked.provider)
         if not asked.answers:
             return 0
+        asked.complete()
         write_table(output, profiles)
     failed = sum(error is not None for error in profiles.columns.get("error", []))
     console.note(

@@ -111,6 +111,7 @@ def command(
         )
         if not asked.answers:
             return
+        asked.complete()
         write_table(output, result.profiles)
         write_table(flags, result.flags)  # last: a pair counts as sent only once its profile is kept
     console.note(

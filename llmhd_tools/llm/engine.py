@@ -10,15 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import signal
-import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
-from llmhd_tools.errors import InputError, Interrupted, LlmhdError, ServiceError
+from llmhd_tools.errors import InputError, LlmhdError, ServiceError
 from llmhd_tools.llm.cache import Cache
 from llmhd_tools.llm.calls import Call
 from llmhd_tools.llm.deadline import Deadline
@@ -79,42 +77,37 @@ class Engine:
     def answers(self, questions: Iterable[Question | Answer]) -> Iterator[Answer]:
         """Answers in the order of the questions; an Answer among them is passed on.
 
-        Raises ServiceError where no further call can succeed, Interrupted at SIGINT and SIGTERM; what was answered
-        until then is in the cache.
+        Raises ServiceError where no further call can succeed. However the work ends, what was answered is in the cache.
         """
         source, window = iter(questions), deque[_Slot]()
         size = max(256, 16 * self._limits.most)
         workers: list[asyncio.Task[None]] = []
         self._fatal = None
         try:
-            with _terminable():
-                while True:
-                    more = self._fill(source, window, size)
-                    if not window:
-                        return
-                    if self._todo and not workers:
-                        workers = [self._loop.create_task(self._work()) for _ in range(self._limits.most)]
-                    self._wait_for(window[0])
-                    self._cache.commit()
-                    while window and (answer := window[0].answer) is not None and (not more or len(window) > size // 2):
-                        window.popleft()
-                        told = time.monotonic()
-                        yield answer
-                        if (held := time.monotonic() - told) > 1:
-                            Deadline.postpone(held)
-        except KeyboardInterrupt as stop:
-            raise self._interrupted(stop) from None
+            while True:
+                more = self._fill(source, window, size)
+                if not window:
+                    return
+                if self._todo and not workers:
+                    workers = [self._loop.create_task(self._work()) for _ in range(self._limits.most)]
+                self._wait_for(window[0])
+                self._cache.commit()
+                while window and (answer := window[0].answer) is not None and (not more or len(window) > size // 2):
+                    window.popleft()
+                    told = time.monotonic()
+                    yield answer
+                    if (held := time.monotonic() - told) > 1:
+                        Deadline.postpone(held)
         finally:
             self._settle_down(workers)
 
     def close(self) -> None:
         """Give the event loop back."""
-        with contextlib.suppress(RuntimeError):
-            self._loop.close()
+        self._loop.close()
 
-    def run(self, work: Awaitable[None]) -> None:
+    def run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run something in the engine's event loop."""
-        self._loop.run_until_complete(_as_coroutine(work))
+        self._loop.run_until_complete(work())
 
     def _fill(self, source: Iterator[Question | Answer], window: deque[_Slot], size: int) -> bool:
         """Pull questions until the window is full; False when there are no more."""
@@ -249,39 +242,16 @@ class Engine:
         except LlmhdError as error:
             self._fatal = self._fatal or error
 
-    def _interrupted(self, stop: KeyboardInterrupt) -> Interrupted:
-        code = stop.exit_code if isinstance(stop, Interrupted) else 130
-        kept = f"; every answer so far is kept in {self._cache.path}: run the same command again to go on"
-        return Interrupted("interrupted" + kept, code)
-
     def _settle_down(self, workers: list[asyncio.Task[None]]) -> None:
         """Stop sending, forget what is open, keep what was answered."""
         for worker in workers:
             worker.cancel()
-        if workers and not self._loop.is_closed():
-            self._loop.run_until_complete(asyncio.gather(*workers, return_exceptions=True))
+        while any(not worker.done() for worker in workers):
+            with contextlib.suppress(
+                RuntimeError
+            ):  # an interrupted loop may hold a stop left over, which ends this run
+                self._loop.run_until_complete(asyncio.wait(workers))
         self._todo.clear()
         self._open.clear()
         self._awaited, self._flushing = None, False
         self._cache.commit()
-
-
-async def _as_coroutine(work: Awaitable[None]) -> None:
-    await work
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM end the work as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(_number: int, _frame: object) -> NoReturn:
-        raise Interrupted("terminated", 143)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -28,11 +28,14 @@ class Service:
         """Answers from the cache and the service, in order."""
         return self._engine.answers(self.asker.question(request) for request in requests)
 
+    def finish(self) -> None:
+        """Nothing is left to do after the last answer."""
+
     def close(self) -> None:
         """Close connections and cache."""
         try:
             if self._client is not None:
-                self._engine.run(self._client.close())
+                self._engine.run(self._client.close)
         finally:
             self._engine.close()
             self._cache.close()

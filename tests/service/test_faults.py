@@ -177,7 +177,7 @@ def test_memory_and_lookahead_are_bounded(tmp_path):
 
 
 def test_a_slow_reader_costs_no_answer_its_deadline(tmp_path):
-    with FaultServer(latency=0.1) as server:
+    with FaultServer(latency=0.03) as server:
         client = Client(server.url, KEY, deadline=0.6, most=4)
         running = Engine(client.ask, Cache(tmp_path / "c"), Limits(4), Usage(), "h", backoff=0.02)
         answers = running.answers(map(Asked, range(300)))
