@@ -9,26 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
-from llmhd_tools.errors import InputError, LlmhdError, ServiceError
+from llmhd_tools.errors import InputError, LlmhdError
+from llmhd_tools.llm.attempts import Attempts
 from llmhd_tools.llm.cache import Cache
 from llmhd_tools.llm.calls import Call
 from llmhd_tools.llm.deadline import Deadline
-from llmhd_tools.llm.limits import Limits
 from llmhd_tools.llm.provider import Answer
-from llmhd_tools.llm.reply import Failed, Reply, Retry
+from llmhd_tools.llm.reply import Failed, Reply
 from llmhd_tools.llm.usage import Usage
-
-ATTEMPTS = 5  # at one call
-SLOWED = 20  # attempts that a 429 may cost, counted apart
-BACKOFF, LONGEST_BACKOFF = 0.5, 30.0
-HOPELESS = 20  # calls in a row that used up their attempts
 
 
 class Question(Protocol):
@@ -49,29 +43,17 @@ class _Slot:
 
 
 class Engine:
-    """Questions to answers. ``send`` makes one attempt at a call; None is ``--offline``."""
+    """Questions to answers. ``attempts`` None is ``--offline``; else so many workers call as its limits allow at most."""
 
-    def __init__(
-        self,
-        send: Callable[[Call], Awaitable[Reply]] | None,
-        cache: Cache,
-        limits: Limits,
-        usage: Usage,
-        host: str,
-        *,
-        attempts: int = ATTEMPTS,
-        backoff: float = BACKOFF,
-    ) -> None:
-        self._send, self._cache, self._limits, self._usage, self._host = send, cache, limits, usage, host
-        self._attempts, self._backoff = attempts, backoff
+    def __init__(self, attempts: Attempts | None, cache: Cache, usage: Usage, host: str) -> None:
+        self._attempts, self._cache, self._usage, self._host = attempts, cache, usage, host
+        self._workers = attempts.limits.most if attempts else 1
         self._loop = asyncio.new_event_loop()
-        self._random = random.Random()  # spreads retries; never in a result
         self._todo: deque[_Slot] = deque()
         self._open: dict[str, _Slot] = {}
         self._more = asyncio.Event()
         self._awaited: tuple[_Slot, asyncio.Future[None]] | None = None
         self._fatal: BaseException | None = None
-        self._hopeless = 0
         self._flushing = False
 
     def answers(self, questions: Iterable[Question | Answer]) -> Iterator[Answer]:
@@ -80,7 +62,7 @@ class Engine:
         Raises ServiceError where no further call can succeed. However the work ends, what was answered is in the cache.
         """
         source, window = iter(questions), deque[_Slot]()
-        size = max(256, 16 * self._limits.most)
+        size = max(256, 16 * self._workers)
         workers: list[asyncio.Task[None]] = []
         self._fatal = None
         try:
@@ -89,7 +71,7 @@ class Engine:
                 if not window:
                     return
                 if self._todo and not workers:
-                    workers = [self._loop.create_task(self._work()) for _ in range(self._limits.most)]
+                    workers = [self._loop.create_task(self._work()) for _ in range(self._workers)]
                 self._wait_for(window[0])
                 self._cache.commit()
                 while window and (answer := window[0].answer) is not None and (not more or len(window) > size // 2):
@@ -129,7 +111,7 @@ class Engine:
             if isinstance(found, Answer):
                 slot.answer = found
                 continue
-            if self._send is None:
+            if self._attempts is None:
                 where = self._cache.path
                 raise InputError("does not hold an answer that is needed; run again without --offline", where=where)
             self._open[key] = slot
@@ -177,7 +159,7 @@ class Engine:
 
     async def _resolve(self, slot: _Slot) -> Answer:
         question = slot.question
-        assert question is not None
+        assert question is not None and self._attempts is not None
         call = question.call
         while True:
             found = self._known(question, call)
@@ -185,7 +167,7 @@ class Engine:
                 return found
             call = found
             try:
-                reply = await self._attempt(call)
+                reply = await self._attempts.reply(call)
             except Failed as fault:
                 self._usage.failed(call)
                 return Answer(error=str(fault))
@@ -195,38 +177,6 @@ class Engine:
             if isinstance(settled, Answer):
                 return settled
             call = settled
-
-    async def _attempt(self, call: Call) -> Reply:
-        """The reply to a call, after as many attempts as it is worth."""
-        assert self._send is not None
-        faults = slowed = 0
-        while True:
-            await self._limits.acquire(call.tokens)
-            try:
-                reply = await self._send(call)
-            except Retry as fault:
-                self._limits.release(fault)
-                slowed, faults = slowed + fault.slower, faults + (not fault.slower)
-                if faults >= self._attempts or slowed >= SLOWED:
-                    self._give_up(str(fault), faults + slowed)
-                if fault.after is None:
-                    pause = min(LONGEST_BACKOFF, self._backoff * 2 ** (faults + slowed - 1))
-                    await asyncio.sleep(pause * self._random.uniform(0.75, 1.25))
-            except BaseException as fault:
-                self._limits.release(fault)
-                if isinstance(fault, Failed):
-                    self._hopeless = 0
-                raise
-            else:
-                self._hopeless = 0
-                self._limits.release(None, reply.prompt_tokens + reply.completion_tokens - call.tokens)
-                return reply
-
-    def _give_up(self, reason: str, attempts: int) -> NoReturn:
-        self._hopeless += 1
-        if self._hopeless >= HOPELESS:
-            raise ServiceError(f"{HOPELESS} calls in a row failed; {reason}; run the same command again to go on")
-        raise Failed(f"{reason}; {attempts} attempts")
 
     def _keep(self, call: Call, reply: Reply) -> None:
         """Put a reply into the cache; all replies of one turn of the event loop share a commit."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from llmhd_tools.llm.asking import Asker
+from llmhd_tools.llm.attempts import Attempts
 from llmhd_tools.llm.cache import Cache
 from llmhd_tools.llm.client import Client
 from llmhd_tools.llm.engine import Engine
@@ -22,7 +23,7 @@ class Service:
         self.name = f"openai:{asker.model}"
         self.asker, self.limits, self.usage = asker, limits, Usage()
         self._client, self._cache = client, cache
-        self._engine = Engine(client.ask if client else None, cache, limits, self.usage, asker.host)
+        self._engine = Engine(Attempts(client.ask, limits) if client else None, cache, self.usage, asker.host)
 
     def answer(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """Answers from the cache and the service, in order."""

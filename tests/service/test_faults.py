@@ -9,6 +9,7 @@ import pytest
 from fault_server import FAULTS, FaultServer
 
 from llmhd_tools.errors import ServiceError
+from llmhd_tools.llm.attempts import Attempts
 from llmhd_tools.llm.cache import Cache
 from llmhd_tools.llm.calls import Call, key_of
 from llmhd_tools.llm.client import Client
@@ -86,9 +87,10 @@ class Asked:
         return Answer(reply.text)
 
 
-def engine(server: FaultServer, cache: Cache, *, most: int = 8, longest_pause: float = 120, **more) -> Engine:
-    client = Client(server.url, KEY, deadline=2, most=most)
-    return Engine(client.ask, cache, Limits(most, longest_pause=longest_pause), Usage(), "h", backoff=0.02, **more)
+def engine(server: FaultServer, cache: Cache, limits: Limits | None = None, *, deadline: float = 2, **more) -> Engine:
+    limits = limits or Limits(8)
+    client = Client(server.url, KEY, deadline=deadline, most=limits.most)
+    return Engine(Attempts(client.ask, limits, backoff=0.02, **more), cache, Usage(), "h")
 
 
 def test_a_fault_is_retried_and_only_then_a_failure(tmp_path):
@@ -118,7 +120,7 @@ def test_an_outage_stops_the_run():
 
     with FaultServer(lambda body, number: "close") as server, tempfile.TemporaryDirectory() as folder:
         with pytest.raises(ServiceError, match="calls in a row failed"):
-            list(engine(server, Cache(folder + "/c"), attempts=2).answers(map(Asked, range(500))))
+            list(engine(server, Cache(folder + "/c"), most=2).answers(map(Asked, range(500))))
         assert len(server.times) <= 2 * (20 + 8)
 
 
@@ -134,7 +136,10 @@ def test_all_workers_wait_as_the_server_asks(tmp_path):
 def test_a_long_wait_is_capped(tmp_path):
     with FaultServer(lambda body, number: "429-long" if number == 0 else None) as server:
         started = time.monotonic()
-        assert len(list(engine(server, Cache(tmp_path / "c"), longest_pause=0.3).answers(map(Asked, range(5))))) == 5
+        assert (
+            len(list(engine(server, Cache(tmp_path / "c"), Limits(8, longest_pause=0.3)).answers(map(Asked, range(5)))))
+            == 5
+        )
         assert time.monotonic() - started < 3
 
 
@@ -151,12 +156,10 @@ def test_concurrency_grows_until_429_then_shrinks_once_an_episode():
 
 def test_the_bounds_of_concurrency_and_rate(tmp_path):
     with FaultServer(latency=0.05) as server:
-        list(engine(server, Cache(tmp_path / "c"), most=6).answers(map(Asked, range(60))))
+        list(engine(server, Cache(tmp_path / "c"), Limits(6)).answers(map(Asked, range(60))))
         assert server.most <= 6
-        limited = engine(server, Cache(tmp_path / "d"))
-        limited._limits = Limits(8, rpm=1200)
         server.times.clear()
-        list(limited.answers(map(Asked, range(60))))
+        list(engine(server, Cache(tmp_path / "d"), Limits(8, rpm=1200)).answers(map(Asked, range(60))))
         assert server.times[-1] - server.times[0] >= (60 - 20) / 20 * 0.9
 
 
@@ -178,9 +181,7 @@ def test_memory_and_lookahead_are_bounded(tmp_path):
 
 def test_a_slow_reader_costs_no_answer_its_deadline(tmp_path):
     with FaultServer(latency=0.03) as server:
-        client = Client(server.url, KEY, deadline=0.6, most=4)
-        running = Engine(client.ask, Cache(tmp_path / "c"), Limits(4), Usage(), "h", backoff=0.02)
-        answers = running.answers(map(Asked, range(300)))
+        answers = engine(server, Cache(tmp_path / "c"), Limits(4), deadline=0.6).answers(map(Asked, range(300)))
         for n, answer in enumerate(answers):
             assert answer.value
             if n == 130:
