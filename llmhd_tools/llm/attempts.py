@@ -13,7 +13,7 @@ from llmhd_tools.llm.limits import Limits
 from llmhd_tools.llm.reply import Failed, Reply, Retry
 
 MOST = 5  # attempts at one call
-SLOWED = 20  # attempts that a 429 may cost, counted apart
+SLOWED = 10  # attempts in all; a 429 does not count against MOST
 BACKOFF, LONGEST_BACKOFF = 0.5, 30.0  # seconds; doubled with each attempt, ± a quarter
 HOPELESS = 20  # calls in a row that used up their attempts end the run
 
@@ -44,7 +44,7 @@ class Attempts:
             except Retry as fault:
                 self.limits.release(fault)
                 slowed, faults = slowed + fault.slower, faults + (not fault.slower)
-                if faults >= self._most or slowed >= SLOWED:
+                if faults >= self._most or faults + slowed >= SLOWED:
                     self._give_up(str(fault), faults + slowed)
                 if fault.after is None:
                     pause = min(LONGEST_BACKOFF, self._backoff * 2 ** (faults + slowed - 1))

@@ -2,7 +2,8 @@
 
 The number of calls at a time finds itself. It starts at 20, doubles with each clean round until the first 429, then
 shrinks to four fifths for each *episode* of 429s (15 s, or as long as the server asks to wait) and grows by a twentieth
-with each clean round. Other faults stop the growth and do not shrink it. A server's wait holds for all calls together.
+with each clean round. Other faults stop the growth and do not shrink it. A server's wait holds for all calls together,
+and after a 429 they leave one by one, so that they do not all come back at the same instant to be refused again.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from llmhd_tools.llm.reply import Retry
 START, LEAST = 20, 4
 EPISODE = 15.0  # seconds
 LONGEST_PAUSE = 120.0
+PACE, SLOWEST_PACE = 0.05, 5.0  # seconds between calls after a 429: doubled with each, a tenth less with each success
 
 
 class Bucket:
@@ -51,6 +53,7 @@ class Limits:
         self._seen_429 = False
         self._clean = 0
         self._pause_until = self._episode_until = 0.0
+        self._pace = self._paced_at = self._slowed_at = 0.0
         self._waiting: deque[tuple[asyncio.Future[None], int]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -82,9 +85,13 @@ class Limits:
             if fault.slower and now >= self._episode_until:
                 self._seen_429 = True
                 self._set(self.limit * 0.8)
+            if fault.slower and now >= self._slowed_at:
+                self._pace = min(SLOWEST_PACE, max(PACE, self._pace * 2))
+                self._slowed_at = max(now + self._pace, self._pause_until)
             if fault.slower:
                 self._episode_until = max(self._episode_until, now + EPISODE, self._pause_until)
         elif fault is None:
+            self._pace = self._pace * 0.9 if self._pace > 0.001 else 0.0
             self._clean += 1
             if self._clean >= self.limit:
                 self._clean = 0
@@ -101,7 +108,7 @@ class Limits:
         if self.in_flight >= int(self.limit):
             return float("inf")
         now = _now()
-        times = [now, self._pause_until]
+        times = [now, self._pause_until, self._paced_at + self._pace]
         if self._requests:
             times.append(self._requests.ready_at(1, now))
         if self._tokens:
@@ -110,6 +117,7 @@ class Limits:
 
     def _take(self, tokens: int) -> None:
         self.in_flight += 1
+        self._paced_at = _now()
         if self._requests:
             self._requests.take(1)
         if self._tokens:
