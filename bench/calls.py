@@ -48,7 +48,7 @@ async def bare(url: str, bodies: list[dict]) -> None:
 def ours(url: str, asker: Asker, requests: list[Score], folder: str) -> None:
     limits = Limits(IN_FLIGHT)
     limits.limit = IN_FLIGHT  # as after the first seconds of a long run
-    service = Service(asker, Client(url, "none", deadline=60, most=IN_FLIGHT), Cache(f"{folder}/cache"), limits)
+    service = Service(asker, Cache(f"{folder}/cache"), Client(url, "none", deadline=60, most=IN_FLIGHT), limits)
     assert all(answer.error is None for answer in service.answer(requests))
     service.close()
 

@@ -149,7 +149,7 @@ def _answering(options: LlmOptions, asker: Asker, command: str) -> Iterator[Sess
             key = read_key(options.api_key_file, url)
             client = Client(url, key, deadline=options.deadline, most=options.max_in_flight)
         limits = Limits(options.max_in_flight, options.rpm, options.tpm)
-        provider = Service(asker, client, Cache(options.cache), limits)
+        provider = Service(asker, Cache(options.cache), client, limits, options.attempts)
     with contextlib.closing(provider):
         try:
             with _interruptible(options.cache):

@@ -203,6 +203,7 @@ def _revise(
     import numpy as np
 
     from llmhd_tools.files.tables import Column, Table
+    from llmhd_tools.llm.untrusted import order_in
 
     texts: list[str] = list(profiles.columns["profile"])
     models = list(profiles.columns.get("model", [None] * len(profiles)))
@@ -213,8 +214,8 @@ def _revise(
     for label in (1, 0):
         asked = list(_questions(profiles, texts, training, items, flags, due, label))
         for (row, pairs, request), answer in zip(asked, provider.answer(a[2] for a in asked), strict=True):
-            if answer.error is not None:
-                failed += 1
+            if answer.error is not None or (answer.value != request.profile and order_in(str(answer.value))):
+                failed += 1  # a profile that gives orders to the scorer is not kept either
                 continue
             done[pairs] = True
             if answer.value != request.profile:

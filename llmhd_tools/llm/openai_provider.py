@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from llmhd_tools.llm.asking import Asker
-from llmhd_tools.llm.attempts import Attempts
+from llmhd_tools.llm.attempts import MOST, Attempts
 from llmhd_tools.llm.cache import Cache
 from llmhd_tools.llm.client import Client
 from llmhd_tools.llm.engine import Engine
@@ -15,15 +15,16 @@ from llmhd_tools.llm.usage import Usage
 
 
 class Service:
-    """A Provider (see ``provider.py``) over an Engine. ``client`` None: the cache alone answers."""
+    """A Provider (see ``provider.py``) over an Engine. Without a client the cache alone answers."""
 
     notice = None
 
-    def __init__(self, asker: Asker, client: Client | None, cache: Cache, limits: Limits) -> None:
+    def __init__(self, asker: Asker, cache: Cache, client: Client | None, limits: Limits, most: int = MOST) -> None:
         self.name = f"openai:{asker.model}"
         self.asker, self.limits, self.usage = asker, limits, Usage()
         self._client, self._cache = client, cache
-        self._engine = Engine(Attempts(client.ask, limits) if client else None, cache, self.usage, asker.host)
+        attempts = Attempts(client.ask, limits, most=most) if client else None
+        self._engine = Engine(attempts, cache, self.usage, asker.host)
 
     def answer(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """Answers from the cache and the service, in order."""
