@@ -24,7 +24,7 @@ _HARMLESS = str.maketrans(  # with the characters that Unicode normalisation wou
 _ORDERS = re.compile(
     r"""
     \b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instructions?|prompts?|rules?|above|previous|profile)\b
-    | \b(?:always|must|should|shall|please|now)\s+(?:be\s+)?(?:scored?|rated?|answer|reply|respond|output|give)\b
+    | \b(?:always|must|should|shall|please|now)\s+(?:be\s+)?(?:scored?|rated?|answer|reply|respond|output)\b
     | \b(?:scored?|rate|rating|answer|reply|respond|output|return|give)\b.{0,30}
       \b(?:1|10|ten|one|highest|lowest|maximum|minimum)\b
       (?!\s*[-–]?\s*(?:book|novel|volume|star|player|hour|year|century|minute))
