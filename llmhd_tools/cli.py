@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from llmhd_tools import __version__, console
+from llmhd_tools.commands import several
 
 GROUPS = {
     "Data": {
@@ -40,27 +43,51 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
+class _Grouped(TyperGroup):
+    """The list of commands under its headings, in the order of ``GROUPS``."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        for group, commands in GROUPS.items():
+            with formatter.section(group):
+                formatter.write_dl([(name, self.commands[name].get_short_help_str(60)) for name in commands])
+
+
 def build_app() -> typer.Typer:
     """The typer app. Command modules import only stdlib, numpy-free schema and typer at their top."""
     app = typer.Typer(
         name="llmhd",
+        cls=_Grouped,
         help=_HELP,
         rich_markup_mode=None,
         add_completion=False,
         pretty_exceptions_enable=False,
-        no_args_is_help=True,
+        invoke_without_command=True,
     )
 
     @app.callback()
     def _root(
+        context: typer.Context,
         version: bool = typer.Option(False, "--version", help="Print the version.", callback=_version, is_eager=True),
     ) -> None:
-        pass
+        if context.invoked_subcommand is None:
+            typer.echo(context.get_help(), err=True)
+            raise typer.Exit(2)
 
     for commands in GROUPS.values():
         for name, module in commands.items():
             app.command(name)(importlib.import_module(f"llmhd_tools.commands.{module}").command)
     return app
+
+
+def _invoke(args: list[str]) -> int | None:
+    """Run the app without click's own handling of errors, which takes a reader that is gone for a plain failure."""
+    app = typer.main.get_command(build_app())
+    try:
+        with app.make_context("llmhd", list(args)) as context:
+            code: int | None = app.invoke(context)
+            return code
+    except typer.Exit as done:
+        return done.exit_code
 
 
 def main(args: list[str] | None = None) -> int:
@@ -69,4 +96,6 @@ def main(args: list[str] | None = None) -> int:
     known = {name for commands in GROUPS.values() for name in commands}
     name = f"llmhd {args[0]}" if args and args[0] in known else "llmhd"
     console.Level.quiet = console.Level.verbose = False
-    return console.guard(name, lambda: build_app()(args=args, prog_name="llmhd", standalone_mode=False))
+    if several.started():
+        return several.one_of_several(name, lambda: _invoke(args))
+    return console.guard(name, lambda: _invoke(args))

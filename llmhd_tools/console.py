@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from llmhd_tools.errors import LlmhdError
+from llmhd_tools.errors import InputError, LlmhdError
 
 T = TypeVar("T")
 
@@ -33,6 +33,8 @@ def note(text: str) -> None:
 
 def say(text: str) -> None:
     """One line on stderr, whatever the level; control characters of untrusted text are shown, not obeyed."""
+    if sys.stderr is None:  # closed from the start; print would then write to stdout, among the data
+        return
     visible = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     with contextlib.suppress(OSError, ValueError):  # a closed stderr must not turn success into failure
         print(visible, file=sys.stderr, flush=True)  # noqa: T201
@@ -49,30 +51,35 @@ def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterat
     yield from track(items, label, total=total, console=Console(stderr=True), transient=True)
 
 
-def guard(command: str, work: Callable[[], int | None]) -> int:
-    """Run ``work``; its exit code, or that of what it raised, told in one line."""
+def guard(command: str, work: Callable[[], int | None], claim: Callable[[int], int | None] = lambda code: None) -> int:
+    """Run ``work``; its exit code, or that of what it raised, told in one line.
+
+    Where several processes work together, ``claim`` takes the code of what was raised here and gives None where this
+    process is to tell it, else the code of the process that has told already.
+    """
     try:
         code = work() or 0
-        if sys.stdout is not None and not sys.stdout.closed:
-            sys.stdout.flush()
+        _flush()
         return code
     except BrokenPipeError:
         _forget_stdout()
         return READER_GONE
-    except KeyboardInterrupt:
-        say(f"{command}: interrupted")
-        return INTERRUPTED
-    except Exception as error:
-        if Level.verbose:
+    except (Exception, KeyboardInterrupt) as error:
+        code, text = _explain(error)
+        told = claim(code)
+        if told is not None:
+            return told
+        if Level.verbose and not isinstance(error, KeyboardInterrupt):
             import traceback
 
             traceback.print_exc()
-        code, text = _explain(error)
         say(f"{command}: {text}")
         return code
 
 
-def _explain(error: Exception) -> tuple[int, str]:
+def _explain(error: BaseException) -> tuple[int, str]:
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED, "interrupted"
     if isinstance(error, LlmhdError):
         return error.exit_code, str(error)
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # typer's own usage errors
@@ -83,6 +90,19 @@ def _explain(error: Exception) -> tuple[int, str]:
         name = f"{error.filename}: " if error.filename else ""
         return 1, f"{name}{(error.strerror or str(error)).lower()}"
     return BUG, f"internal error, please report it: {type(error).__name__}: {error} (run with -v for the details)"
+
+
+def _flush() -> None:
+    """Let what is still buffered fail here, and not in Python's own flush at exit."""
+    if sys.stdout is None or sys.stdout.closed:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _forget_stdout()
+        raise InputError(f"cannot be written: {(error.strerror or str(error)).lower()}", where="-") from None
 
 
 def _forget_stdout() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Annotated
 
@@ -31,6 +32,13 @@ def one_of(*choices: str) -> Callable[[str | None], str | None]:
     return check
 
 
+def finite(value: float | None) -> float | None:
+    """A callback that refuses NaN and infinity, which pass every ``min`` and ``max``."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number")
+    return value
+
+
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.", callback=_quiet)]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the traceback of an error.", callback=_verbose)]
 Out = Annotated[
@@ -39,7 +47,7 @@ Out = Annotated[
 Seed = Annotated[int, typer.Option("--seed", help="Seed of all random draws.", min=0)]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1.")]
 Threads = Annotated[
-    int, typer.Option("--threads", help="CPU threads of torch; more than one pays only on an idle machine.", min=1)
+    int | None, typer.Option("--threads", help="CPU threads of torch. [the usable processors, at most 8]", min=1)
 ]
 
 Backbone = Annotated[str | None, typer.Option("--backbone", help="lightgcn. [lightgcn]")]
@@ -51,13 +59,20 @@ Layers = Annotated[int | None, typer.Option("--layers", help="Propagation layers
 Batch = Annotated[
     int | None, typer.Option("--batch", help="Triples (bpr) or labelled rows (bce) in a batch. [1024]", min=2)
 ]
-LearningRate = Annotated[float | None, typer.Option("--lr", help="Adam's learning rate. [0.005]", min=0)]
-Regularisation = Annotated[float | None, typer.Option("--reg", help="Weight of the embedding norms. [1e-5]", min=0)]
+LearningRate = Annotated[
+    float | None, typer.Option("--lr", help="Adam's learning rate. [0.005]", min=0, callback=finite)
+]
+Regularisation = Annotated[
+    float | None, typer.Option("--reg", help="Weight of the embedding norms. [1e-5]", min=0, callback=finite)
+]
 ModelSeed = Annotated[int | None, typer.Option("--seed", help="Seed of all random draws. [0]", min=0)]
 
-Alpha = Annotated[float, typer.Option("--alpha", help="Steps T over which the noisy share grows (Eq. 7).", min=1)]
+Alpha = Annotated[
+    float, typer.Option("--alpha", help="Steps T over which the noisy share grows (Eq. 7).", min=1, callback=finite)
+]
 MaxNoise = Annotated[
-    float, typer.Option("--max-noise", help="Largest noisy share of a batch, ε_max (Eq. 7).", min=0, max=1)
+    float,
+    typer.Option("--max-noise", help="Largest noisy share of a batch, ε_max (Eq. 7).", min=0, max=1, callback=finite),
 ]
 Schedule = Annotated[
     str,
@@ -68,7 +83,10 @@ Schedule = Annotated[
     ),
 ]
 Candidates = Annotated[
-    float, typer.Option("--candidates", help="Share of noisy rows that may be hard, ε_v (Eq. 10).", min=0, max=1)
+    float,
+    typer.Option(
+        "--candidates", help="Share of noisy rows that may be hard, ε_v (Eq. 10).", min=0, max=1, callback=finite
+    ),
 ]
 Link = Annotated[
     str,
@@ -94,7 +112,10 @@ Rule = Annotated[
 ThresholdAlpha = Annotated[
     float,
     typer.Option(
-        "--threshold-alpha", help="Steps T over which the score thresholds move one point (Eq. 13-16).", min=1
+        "--threshold-alpha",
+        help="Steps T over which the score thresholds move one point (Eq. 13-16).",
+        min=1,
+        callback=finite,
     ),
 ]
 Unknown = Annotated[

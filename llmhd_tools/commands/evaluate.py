@@ -55,6 +55,7 @@ def command(
     from llmhd_tools.commands.loading import by_user
     from llmhd_tools.errors import UsageError
     from llmhd_tools.files.jsonl import write_records
+    from llmhd_tools.files.provenance import made
     from llmhd_tools.files.streams import check_output, suffix_of
     from llmhd_tools.files.tables import from_records, read_table, write_table
     from llmhd_tools.files.tensors import read_tensors
@@ -65,12 +66,18 @@ def command(
         raise UsageError("--verdicts is measured against known noise; give --noise")
     z = read_tensors(embeddings, "embeddings")
     hidden = [by_user(read_table(path, "interactions"), z.users, z.items) for path in exclude]
-    records = rank_metrics(z, read_table(test, "interactions"), hidden, lengths, names, split, unknown, per_user)
+    held_out = read_table(test, "interactions")
+    records = rank_metrics(z, held_out, hidden, lengths, names, split, unknown, per_user)
     if noise:
         dropped = read_table(verdicts, "verdicts") if verdicts else None
         records += noise_metrics(z, read_table(noise, "interactions"), dropped)
     if suffix_of(output) == ".npz":
-        write_table(output, from_records("metrics", records, output))
+        table = from_records("metrics", records, output)
+        params = {"at": lengths, "metrics": names, "split": split, "unknown": unknown}
+        table.meta = {
+            "made": made("evaluate", params, {"embeddings": z.digest(), "test": held_out.digest("user", "item")})
+        }
+        write_table(output, table)
     else:
         write_records(output, records)
 
@@ -147,6 +154,8 @@ def check_known(test: Table, users: Ids, items: Ids, unknown: str) -> tuple[Code
     if not lost.any():
         return user, item, 0
     row = int(np.argmax(lost))
+    if unknown == "skip" and lost.all():
+        raise InputError("no row has an embedding, so there is nothing to measure", where=test.source)
     if unknown == "error":
         side = "user" if user[row] < 0 else "item"
         name = test.ids(side).names[int(test[side][row])]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmhd_tools.options import Quiet, Seed, Verbose
+from llmhd_tools.options import Quiet, Seed, Verbose, finite
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +28,9 @@ def command(
     item: Annotated[Name, typer.Option("--item", help="Column of items.")] = None,
     rating: Annotated[Name, typer.Option("--rating", help="Column of ratings.")] = None,
     timestamp: Annotated[Name, typer.Option("--timestamp", help="Column of times.")] = None,
-    min_rating: Annotated[float | None, typer.Option("--min-rating", help="Keep ratings from here up.")] = None,
+    min_rating: Annotated[
+        float | None, typer.Option("--min-rating", help="Keep ratings from here up.", callback=finite)
+    ] = None,
     low_rated: Annotated[
         Name, typer.Option("--low-rated", help="Where to keep the rows below --min-rating.", metavar="FILE")
     ] = None,
@@ -149,12 +151,14 @@ def _write(
 
     from llmhd_tools.errors import InputError
     from llmhd_tools.files.jsonl import write_records
+    from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import write_table
 
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot be made a folder: {(error.strerror or '').lower()}", where=folder) from None
+    check_output(low_rated)  # may lie in the folder just made
     for name, table in parts.items():
         path = os.path.join(folder, f"{name}.jsonl")
         write_table(path, table)

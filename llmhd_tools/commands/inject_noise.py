@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmhd_tools.options import Out, Quiet, Seed, Verbose
+from llmhd_tools.options import Out, Quiet, Seed, Verbose, finite
 
 if TYPE_CHECKING:
     from llmhd_tools.files.tables import Table
@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 def command(
     train: Annotated[str, typer.Argument(help="Clean interactions; - is stdin.", metavar="TRAIN")],
-    ratio: Annotated[float, typer.Option("--ratio", help="Noisy rows to add, as a share of TRAIN's rows.", min=0)],
+    ratio: Annotated[
+        float,
+        typer.Option(
+            "--ratio", help="Noisy rows to add, as a share of TRAIN's rows.", min=0, max=1000, callback=finite
+        ),
+    ],
     pool: Annotated[
         str | None,
         typer.Option(
@@ -41,18 +46,18 @@ def command(
       llmhd inject-noise train.jsonl --ratio 0.05 --pool low-rated.jsonl -o noisy.jsonl
     """
     from llmhd_tools import console
+    from llmhd_tools.files.provenance import made
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import read_table, write_table
 
     check_output(output, [train, pool, *against])
-    clean = read_table(train, "interactions")
-    noisy = inject(
-        clean,
-        ratio,
-        seed,
-        [read_table(path, "interactions") for path in against],
-        read_table(pool, "interactions") if pool else None,
-    )
+    clean, others = read_table(train, "interactions"), [read_table(path, "interactions") for path in against]
+    drawn_from = read_table(pool, "interactions") if pool else None
+    inputs: dict[str, str | list[str]] = {"train": clean.digest(), "against": [table.digest() for table in others]}
+    if drawn_from:
+        inputs["pool"] = drawn_from.digest()
+    noisy = inject(clean, ratio, seed, others, drawn_from)
+    noisy.meta = {"made": made("inject-noise", {"ratio": ratio, "seed": seed}, inputs)}
     write_table(output, noisy)
     console.note(f"inject-noise: {len(noisy) - len(clean):,} noisy rows added to {len(clean):,}")
 

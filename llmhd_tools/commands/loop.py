@@ -25,7 +25,7 @@ from llmhd_tools.commands.update_profiles import Update, update_profiles
 from llmhd_tools.core.pruning import NoiseRate
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.jsonl import read_records, write_records
-from llmhd_tools.files.streams import open_out
+from llmhd_tools.files.streams import open_out, remove_unfinished
 from llmhd_tools.files.tables import Table, read_table, write_table
 from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
 from llmhd_tools.options_llm import LlmOptions
@@ -77,7 +77,7 @@ class Settings:
     noise: bool
     keep: bool
     device: str
-    threads: int
+    threads: int | None
 
     @property
     def chosen(self) -> Record:
@@ -124,9 +124,8 @@ class Loop:
             self._finish()
 
     def _open(self, resume: bool) -> None:
-        """Start the folder, or take up where it stands."""
-        settings = {f.name: getattr(self.settings, f.name) for f in fields(Settings) if f.name not in _MAY_CHANGE}
-        settings |= {name: getattr(self.settings.llm, name) for name in _OF_LLM}
+        """See whether the folder is free, or take up where it stands."""
+        settings = self._settings()
         if os.path.exists(self._path("progress.json")) or os.path.exists(self._path("settings.json")):
             if not resume:
                 raise InputError("holds a run already; go on with --resume or name another folder", where=self.folder)
@@ -135,17 +134,21 @@ class Loop:
                 raise UsageError(
                     f"--{differing[0].replace('_', '-')} differs from the run in {self.folder}; --resume needs the same"
                 )
-        else:
-            _write_json(self._path("settings.json"), settings)
         if os.path.exists(self._path("progress.json")):
             self.progress = Progress(**_read_json(self._path("progress.json")))
             self.records = [
                 r for _, r in read_records(self._path("metrics.jsonl")) if r["epoch"] <= self.progress.epoch
             ]
             self.records = [r for r in self.records if r["split"] != "test"]
+        if resume:
+            self._tidy()
+
+    def _settings(self) -> Record:
+        settings = {f.name: getattr(self.settings, f.name) for f in fields(Settings) if f.name not in _MAY_CHANGE}
+        return settings | {name: getattr(self.settings.llm, name) for name in _OF_LLM}
 
     def _load(self) -> None:
-        """Read what the run needs, and check it before the first epoch."""
+        """Read what the run needs; the folder becomes a run's only once all of it is good."""
         s, done = self.settings, self.progress.epoch
         self.interactions = read_table(s.train, "interactions")
         self.training = read_training(s.train)
@@ -157,6 +160,10 @@ class Loop:
         model = read_tensors(self._path(f"epoch-{done}", "model.npz"), "model") if done else None
         self.run_ = open_run(self.training, s.chosen, s.device, s.threads, model)
         pick_rule(s.rule, self.run_.config.loss)
+        self.items = texts_of(read_table(s.items, "items")) if s.items and self.llmhd else {}
+        profiles = read_table(s.profiles, "profiles") if s.profiles and self.llmhd else None
+        if not done:
+            _write_json(self._path("settings.json"), self._settings())
         if s.denoise == "none":
             return
         ids = {"users": self.training.users, "items": self.training.items}
@@ -165,19 +172,17 @@ class Loop:
         if done >= s.warm_up:
             self.samples = read_table(self._path(f"epoch-{done + 1}", "samples.npz"), "samples", **ids)
         if self.llmhd:
-            self._load_texts(done)
+            self._load_texts(done, profiles)
 
-    def _load_texts(self, done: int) -> None:
-        s = self.settings
-        assert s.items is not None
-        self.items = texts_of(read_table(s.items, "items"))
-        self.provider = self.open.enter_context(session(s.llm, "run", list(self.items.values()))).provider
+    def _load_texts(self, done: int, profiles: Table | None) -> None:
+        opened = session(self.settings.llm, "run", list(self.items.values()))
+        self.provider = self.open.enter_context(opened).provider
         flags = self._path(f"epoch-{done}", "flags.npz")
         if os.path.exists(flags):
             self.flags = read_table(flags, "flags", users=self.training.users, items=self.training.items)
             self.profiles = read_table(self._path(f"epoch-{done}", "profiles.jsonl"), "profiles")
-        elif s.profiles:
-            self.profiles = read_table(s.profiles, "profiles")
+        elif profiles:
+            self.profiles = profiles
         else:
             path = self._path("profiles.jsonl")
             if not os.path.exists(path):
@@ -227,7 +232,6 @@ class Loop:
             selection=s.selection,
             link=s.link,
             seed=self.run_.config.seed,
-            epoch=epoch,
         )
         write_table(self._path(f"epoch-{epoch}", "noisy.jsonl"), noisy)
         if not self.llmhd:
@@ -293,10 +297,22 @@ class Loop:
             self.progress = Progress(epoch, self.progress.best_epoch, self.progress.best)
         write_records(self._path("metrics.jsonl"), self.records)
         _write_json(self._path("progress.json"), vars(self.progress))
+        self._drop(epoch - 1)
+
+    def _drop(self, epoch: int) -> None:
+        """Remove what no epoch needs any more, once the one after ``epoch`` is done."""
         if not self.settings.keep:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._path(f"epoch-{epoch - 1}", "model.npz"))
-            shutil.rmtree(self._path(f"epoch-{epoch - self.settings.window}"), ignore_errors=True)
+                os.unlink(self._path(f"epoch-{epoch}", "model.npz"))
+            shutil.rmtree(self._path(f"epoch-{epoch + 1 - self.settings.window}"), ignore_errors=True)
+
+    def _tidy(self) -> None:
+        """Remove what a killed process left: half-written files, and old ones that it had no time to drop."""
+        remove_unfinished(self.folder)
+        for epoch in range(1, self.progress.epoch + 3):  # an epoch writes the samples of the next
+            remove_unfinished(self._path(f"epoch-{epoch}"))
+        for epoch in range(1, self.progress.epoch):
+            self._drop(epoch)
 
     def _finish(self) -> None:
         best = read_tensors(self._path("best.npz"), "embeddings")

@@ -46,7 +46,7 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Pick the noisy samples by loss and the hard candidates by variance.
+    """Pick noisy samples by loss, hard candidates by variance.
 
     In each batch the samples of highest loss are noisy (Eq. 5-7); of those, the pairs whose prediction varied most over
     the epochs of --history are candidates (Eq. 8-10, 17), for `score` to judge. Without two epochs of history nothing is
@@ -61,6 +61,7 @@ def command(
     from llmhd_tools.commands.loading import read_history
     from llmhd_tools.core.pruning import NoiseRate
     from llmhd_tools.errors import UsageError
+    from llmhd_tools.files.provenance import made
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import read_table, write_table
 
@@ -69,18 +70,12 @@ def command(
     first = table.meta.get("step", step)
     if first is None:
         raise UsageError(f"{samples} does not say its first step; give it with --step")
-    epochs, _ = read_history(history, table.users, table.items)
-    noisy = prune(
-        table,
-        epochs,
-        NoiseRate(alpha, max_noise, schedule),
-        first,
-        candidates=candidates,
-        selection=selection,
-        link=link,
-        seed=seed,
-        epoch=table.meta.get("epoch", 0),
-    )
+    epochs, digests = read_history(history, table.users, table.items)
+    rate = NoiseRate(alpha, max_noise, schedule)
+    choice = {"candidates": candidates, "selection": selection, "link": link, "seed": seed}
+    noisy = prune(table, epochs, rate, first, **choice)  # type: ignore[arg-type]
+    params = {"alpha": alpha, "max_noise": max_noise, "schedule": schedule, "step": first, **choice}
+    noisy.meta = {"made": made("prune", params, {"samples": table.digest(), "history": digests})}
     write_table(output, noisy)
     console.note(
         f"prune: {len(noisy):,} of {len(table):,} samples are noisy, {(noisy['candidate'] == 1).sum():,} of them candidates"
@@ -97,7 +92,6 @@ def prune(
     selection: str = "variance",
     link: str = "sigmoid",
     seed: int = 0,
-    epoch: int = 0,
 ) -> Table:
     """The noisy rows of a samples table, in row order; ``history`` in the table's codes, ``step`` the first T."""
     import numpy as np
@@ -111,7 +105,7 @@ def prune(
     picked = samples.take(rows)
     positive = pruning.variance(history, picked["user"], picked["item"], link)
     negative = pruning.variance(history, picked["user"], picked["negative"], link) if "negative" in picked else None
-    chosen = pruning.candidates(arrays, rows, positive, negative, candidates, selection, seed, epoch)
+    chosen = pruning.candidates(arrays, rows, positive, negative, candidates, selection, seed, step)
     columns = {"row": rows, **picked.columns, "variance": positive}
     if negative is not None:
         columns["negative_variance"] = negative

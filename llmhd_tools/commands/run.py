@@ -33,6 +33,7 @@ from llmhd_tools.options import (
     Tracked,
     Unknown,
     Verbose,
+    finite,
     one_of,
 )
 from llmhd_tools.options_llm import ONE_BY_ONE, LlmOptions, takes_llm
@@ -119,7 +120,10 @@ def command(
     link: Link = "sigmoid",
     rule: Rule = None,
     threshold_alpha: Annotated[
-        float | None, typer.Option("--threshold-alpha", help="α of the score thresholds (Eq. 13-16). [--alpha]", min=1)
+        float | None,
+        typer.Option(
+            "--threshold-alpha", help="α of the score thresholds (Eq. 13-16). [--alpha]", min=1, callback=finite
+        ),
     ] = None,
     update: Annotated[bool, typer.Option("--update/--no-update", help="Let confident pairs update profiles.")] = True,
     scope: Scope = "noisy",
@@ -129,7 +133,7 @@ def command(
     keep: Annotated[bool, typer.Option("--keep", help="Keep every epoch's files.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the folder's run was interrupted.")] = False,
     device: Device = "auto",
-    threads: Threads = 1,
+    threads: Threads = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

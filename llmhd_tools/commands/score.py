@@ -38,7 +38,7 @@ def command(
 
     \b
     Examples:
-      llmhd prune samples-3.npz --history emb-1.npz --history emb-2.npz \
+      llmhd prune samples-3.npz --history emb-1.npz --history emb-2.npz \\
         | llmhd score - --profiles profiles.jsonl --items items.jsonl
       llmhd score noisy-3.jsonl --profiles profiles.jsonl --items items.jsonl -o judged-3.jsonl
     """

@@ -12,7 +12,8 @@ from llmhd_tools.options_llm import LlmOptions, takes_llm
 
 if TYPE_CHECKING:
     from llmhd_tools.commands.loading import Training
-    from llmhd_tools.files.tables import Column, Table
+    from llmhd_tools.files.columns import Column
+    from llmhd_tools.files.tables import Table
     from llmhd_tools.llm.provider import Provider
 
 

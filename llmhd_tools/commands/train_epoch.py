@@ -34,10 +34,12 @@ if TYPE_CHECKING:
 
     from llmhd_tools.commands.loading import Training
     from llmhd_tools.core.sampling import Samples
-    from llmhd_tools.files.tables import Column, Table
+    from llmhd_tools.files.columns import Column
+    from llmhd_tools.files.tables import Table
     from llmhd_tools.files.tensors import Tensors
     from llmhd_tools.train.config import Config
-    from llmhd_tools.train.trainer import State
+    from llmhd_tools.train.sharded import ShardedTrainer
+    from llmhd_tools.train.trainer import State, Trainer
 
 Path = str | None
 
@@ -75,7 +77,7 @@ def command(
     rule: Rule = None,
     threshold_alpha: ThresholdAlpha = 3000.0,
     device: Device = "auto",
-    threads: Threads = 1,
+    threads: Threads = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -95,8 +97,9 @@ def command(
     from llmhd_tools.files.tables import write_table
     from llmhd_tools.files.tensors import read_tensors, write_tensors
 
-    for path in (output, embeddings, next_, verdicts):
-        check_output(path, [train, model, samples, judged])
+    outputs = [output, embeddings, next_, verdicts]
+    for number, path in enumerate(outputs):
+        check_output(path, [train, model, samples, judged, *outputs[:number]])
     if epochs > 1 and (samples or judged or verdicts):
         raise UsageError("--samples, --judged and --verdicts belong to one epoch; leave out --epochs")
     if verdicts and not judged:
@@ -134,8 +137,21 @@ def tell(verdicts: Table | None) -> str:
     return f"; {len(verdicts):,} noisy samples, {hard:,} of them hard and kept, {len(verdicts) - hard:,} dropped"
 
 
+def settings_of(model: Tensors) -> dict[str, Any]:
+    """The training settings that a model keeps. Raises InputError where they are not all there."""
+    from llmhd_tools.train.config import Config
+
+    kept = model.meta.get("config")
+    types = {f.name: type(f.default) for f in fields(Config)}
+    if not isinstance(kept, dict) or {name: type(value) for name, value in kept.items()} != types:
+        raise InputError("has no settings that this llmhd understands", where=model.source)
+    if not {"epoch", "step"} <= model.meta.keys():
+        raise InputError("does not say its epoch and step", where=model.source)
+    return kept
+
+
 def open_run(
-    training: Training, chosen: dict[str, Any], device: str, threads: int, model: Tensors | None = None
+    training: Training, chosen: dict[str, Any], device: str, threads: int | None, model: Tensors | None = None
 ) -> Run:
     """A run at its start, or where ``model`` left it; ``chosen`` holds the settings that were given, None for the others.
 
@@ -146,9 +162,7 @@ def open_run(
     given = {name: value for name, value in chosen.items() if value is not None}
     if model is None:
         return Run(training, Config(**given), device, threads)
-    kept = model.meta.get("config", {})
-    if set(kept) != {f.name for f in fields(Config)}:
-        raise InputError("has no settings that this llmhd understands", where=model.source)
+    kept = settings_of(model)
     for name, value in given.items():
         if value != kept[name]:
             raise UsageError(
@@ -166,20 +180,29 @@ class Run:
     training: Training
     config: Config
     device: str = "auto"
-    threads: int = 1
+    threads: int | None = None
     start: InitVar[Tensors | None] = None
     loss: float = field(default=math.nan, init=False)
 
     def __post_init__(self, start: Tensors | None) -> None:
-        from llmhd_tools.train.trainer import Trainer, pick_device, use_threads
-
-        use_threads(self.threads)
-        self.trainer = Trainer(
-            self.config, self.training.graph, pick_device(self.device), _state_of(start) if start else None
-        )
+        self.trainer = self._open_trainer(_state_of(start) if start else None)
         self._model = start
         self._made: dict[str, Any] = {}
         self.verdicts: Table | None = None
+
+    def _open_trainer(self, state: State | None) -> Trainer | ShardedTrainer:
+        """The trainer of this process, or of all that torchrun started."""
+        from llmhd_tools.train.ranks import Ranks
+        from llmhd_tools.train.threads import use_threads
+        from llmhd_tools.train.trainer import Trainer, pick_device
+
+        self.processes = Ranks.here.size if Ranks.here else 1
+        if self.processes > 1:
+            from llmhd_tools.train.sharded import ShardedTrainer
+
+            return ShardedTrainer(self.config, self.training.graph, self.device, self.threads, state)
+        use_threads(self.threads)
+        return Trainer(self.config, self.training.graph, pick_device(self.device), state)
 
     def train(
         self, table: Table | None = None, judged: Table | None = None, rule: str | None = None, alpha: float = 3000.0
@@ -193,6 +216,8 @@ class Run:
 
         arrays = samples_of(table) if table else self._draw(self.trainer.epoch + 1)
         params = self.config.as_dict() | {"device": self.trainer.device.type}
+        if self.processes > 1:
+            params |= {"processes": self.processes}
         inputs = {"train": self.training.digest, "samples": _digest(arrays)}
         if self.trainer.epoch:
             inputs["from"] = self.model().digest()
@@ -288,6 +313,12 @@ def _state_of(model: Tensors) -> State:
             groups[group][name] = array
     if not groups["param"] or not groups["param"].keys() == groups["first"].keys() == groups["second"].keys():
         raise InputError("lacks parameters or moments", where=model.source)
+    for name, param in groups["param"].items():
+        for array in (param, groups["first"][name], groups["second"][name]):
+            if array.dtype != "float32" or array.shape != param.shape:
+                raise InputError(
+                    f"parameter '{name}' and its moments are not of one shape, float32", where=model.source
+                )
     return State(groups["param"], groups["first"], groups["second"], model.meta["epoch"], model.meta["step"])
 
 
@@ -339,8 +370,11 @@ def decide(judged: Table, samples: Samples, step: int, rule: str, alpha: float) 
 
 
 def _rows_of(judged: Table, samples: Samples) -> NDArray[np.int64]:
-    """The samples' row of each judged row: as its ``row`` says, else the first row of its batch that is the same."""
+    """The samples' row of each judged row: as its ``row`` says, else that of its batch which is the same."""
     import numpy as np
+
+    if not len(judged):  # no records, so no fields either
+        return np.zeros(0, dtype=np.int64)
 
     columns = ["batch", "user", "item", "negative" if samples.label is None else "label"]
     for name in columns:
@@ -353,8 +387,7 @@ def _rows_of(judged: Table, samples: Samples) -> NDArray[np.int64]:
         wrong = (rows < 0) | (rows >= len(samples))
         wrong[~wrong] = (ours[rows[~wrong]] != theirs[~wrong]).any(1)
     else:
-        first = {key: row for row, key in reversed(list(enumerate(map(tuple, ours.tolist()))))}
-        rows = np.array([first.get(key, -1) for key in map(tuple, theirs.tolist())], dtype=np.int64)
+        rows = np.array(_matches(ours.tolist(), theirs.tolist()), dtype=np.int64)
         wrong = rows < 0
     if wrong.any():
         row = int(np.argmax(wrong))
@@ -362,3 +395,15 @@ def _rows_of(judged: Table, samples: Samples) -> NDArray[np.int64]:
             "is none of this epoch's samples; were these judged for another epoch?", where=judged.where(row)
         )
     return rows
+
+
+def _matches(ours: list[list[int]], theirs: list[list[int]]) -> list[int]:
+    """For each of their rows ours that is equal, -1 without one; of equal rows the k-th goes with the k-th."""
+    equal: dict[tuple[int, ...], list[int]] = {}
+    for row, key in reversed(list(enumerate(map(tuple, ours)))):
+        equal.setdefault(key, []).append(row)
+    found = []
+    for key in map(tuple, theirs):
+        rows = equal.get(key, [-1])
+        found.append(rows.pop() if len(rows) > 1 else rows[0])
+    return found

@@ -76,8 +76,9 @@ def command(
         --history emb-2.npz --history emb-3.npz --confidence 2 -o profiles-3.jsonl
     """
     from llmhd_tools import console
-    from llmhd_tools.commands.loading import read_history, read_texts, read_training
+    from llmhd_tools.commands.loading import read_history, read_texts, read_training, texts_of
     from llmhd_tools.commands.session import session
+    from llmhd_tools.commands.train_epoch import settings_of
     from llmhd_tools.core.pruning import NoiseRate
     from llmhd_tools.errors import InputError
     from llmhd_tools.files.streams import check_output
@@ -85,23 +86,25 @@ def command(
     from llmhd_tools.files.tensors import read_tensors
 
     check_output(output, [profiles, train, items, model, flags, *history])
-    check_output(flags, [profiles, train, items, model, *history])
+    check_output(flags, [output, profiles, train, items, model, *history])
     training, state = read_training(train), read_tensors(model, "model")
     if state.meta.get("graph") != training.digest:
         raise InputError("was trained on other interactions than --train", where=model)
+    settings = settings_of(state)
     known = read_table(flags, "flags", users=training.users, items=training.items) if os.path.exists(flags) else None
-    item_texts = read_texts(items, "items")
+    item_texts, so_far = read_texts(items, "items"), read_table(profiles, "profiles")
+    texts_of(so_far)  # refuses a user who stands twice
     with session(llm, "update-profiles", list(item_texts.values())) as asked:
         result = update_profiles(
-            read_table(profiles, "profiles"),
+            so_far,
             training,
             item_texts,
             read_history(history, training.users, training.items)[0],
             known,
             rate=NoiseRate(alpha, max_noise, schedule),
             step=state.meta["step"],
-            batch=state.meta["config"]["batch"],
-            seed=state.meta["config"]["seed"],
+            batch=settings["batch"],
+            seed=settings["seed"],
             provider=asked.provider,
             candidates=candidates,
             link=link,
@@ -181,7 +184,8 @@ def _flags_of(table: Table | None) -> Flags:
 
 
 def _flags_table(flags: Flags, training: Training) -> Table:
-    from llmhd_tools.files.tables import Column, Table
+    from llmhd_tools.files.columns import Column
+    from llmhd_tools.files.tables import Table
 
     columns: dict[str, Column] = {"user": flags.user, "item": flags.item, "label": flags.label, "count": flags.count}
     return Table("flags", columns | {"sent": flags.sent.astype("int8")}, training.users, training.items)
@@ -202,7 +206,8 @@ def _revise(
     """
     import numpy as np
 
-    from llmhd_tools.files.tables import Column, Table
+    from llmhd_tools.files.columns import Column
+    from llmhd_tools.files.tables import Table
     from llmhd_tools.llm.untrusted import order_in
 
     texts: list[str] = list(profiles.columns["profile"])

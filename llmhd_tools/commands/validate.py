@@ -28,6 +28,7 @@ def command(
     from llmhd_tools import console
     from llmhd_tools.errors import InputError
     from llmhd_tools.files.kinds import read_any
+    from llmhd_tools.files.streams import open_out
 
     bad = 0
     for path in files:
@@ -37,7 +38,8 @@ def command(
             console.say(f"llmhd validate: {error}")
             bad = 1
             continue
-        typer.echo(f"{path}: {content.kind}, {_size(content)}")
+        with open_out("-") as out:
+            out.write(f"{path}: {content.kind}, {_size(content)}\n".encode())
     return bad
 
 

@@ -19,7 +19,7 @@ Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 USERS_PER_BLOCK = 512
-_CHUNK = 64  # items per chunk of the two-stage top k
+_CHUNK = 32  # items per group of the two-stage top k
 
 
 def recall(hits: Hits, relevant: Counts) -> Floats:
@@ -29,12 +29,12 @@ def recall(hits: Hits, relevant: Counts) -> Floats:
 
 def precision(hits: Hits, relevant: Counts) -> Floats:
     """Hits among the first k, over k."""
-    return np.asarray(hits.sum(1) / hits.shape[1], dtype=np.float64)
+    return recall(hits, np.full(len(hits), hits.shape[1]))
 
 
 def hit(hits: Hits, relevant: Counts) -> Floats:
     """1 where the first k hold a relevant item."""
-    return hits.any(1).astype(np.float64)
+    return np.where(hits.any(1), 1.0, 0.0)
 
 
 def ndcg(hits: Hits, relevant: Counts) -> Floats:
@@ -89,17 +89,17 @@ class ByUser:
 def top_items(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     """Columns of the k largest scores of each row, best first, (rows, k).
 
-    Two stages: the k best lie in the k chunks of largest maximum, and a maximum over contiguous memory costs a tenth of
-    a selection over it.
+    Two stages: the k best lie in the k groups of largest maximum, and a maximum costs a tenth of a selection. A group
+    is every ``chunks``-th column, so that the maxima are taken over whole rows of memory.
     """
     rows, columns = scores.shape
     chunks = columns // _CHUNK
     if chunks <= k or k >= columns:
         return _select(scores, min(k, columns))
-    whole = scores[:, : chunks * _CHUNK].reshape(rows, chunks, _CHUNK)
-    best = np.argpartition(-whole.max(2), k - 1, axis=1)[:, :k]
-    kept = np.take_along_axis(whole, best[:, :, None], axis=1).reshape(rows, k * _CHUNK)
-    where = (best[:, :, None] * _CHUNK + np.arange(_CHUNK)).reshape(rows, k * _CHUNK)
+    groups = scores[:, : chunks * _CHUNK].reshape(rows, _CHUNK, chunks)
+    best = np.argpartition(-groups.max(1), k - 1, axis=1)[:, None, :k]
+    kept = np.take_along_axis(groups, best, axis=2).reshape(rows, -1)
+    where = (best + chunks * np.arange(_CHUNK)[:, None]).reshape(rows, -1)
     rest = np.arange(chunks * _CHUNK, columns)
     kept = np.concatenate([kept, scores[:, rest]], axis=1)
     where = np.concatenate([where, np.broadcast_to(rest, (rows, len(rest)))], axis=1)

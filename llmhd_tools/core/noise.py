@@ -16,9 +16,9 @@ def random_pairs(clean: Graph, taken: Graph, count: int, rng: np.random.Generato
     InputError where fewer such pairs are left.
     """
     users, items = np.unique(clean.user), np.unique(clean.item)
-    free = len(users) * len(items) - len(taken)
+    free = len(users) * len(items) - int((np.isin(taken.user, users) & np.isin(taken.item, items)).sum())
     if count > free * 0.9:
-        raise InputError(f"{count:,} noisy pairs are wanted, but only about {max(free, 0):,} unobserved pairs are left")
+        raise InputError(f"{count:,} noisy pairs are wanted, but only about {free:,} unobserved pairs are left")
     chosen = np.zeros(0, dtype=np.int64)
     while len(chosen) < count:
         short = count - len(chosen)

@@ -101,13 +101,14 @@ def candidates(
     share: float,
     selection: str = "variance",
     seed: int = 0,
-    epoch: int = 0,
+    step: int = 0,
 ) -> NDArray[np.bool_]:
     """Which noisy rows are hard-sample candidates B_HC, (len(noisy),) bool (Eq. 8-10).
 
     In each batch the ⌈share·|B_N^p|⌉ rows of highest positive variance, united with as many of highest negative
     variance (pairwise); or the highest of the positives and of the negatives apart (pointwise). ``random`` picks as many
-    rows as ``variance`` would, ``all`` picks every row. Rows without a variance are never candidates.
+    rows as ``variance`` would, drawn from (seed, step), the epoch's first T; ``all`` picks every row. Rows without a
+    variance are never candidates.
     """
     if selection == "all":
         return np.isfinite(positive)
@@ -123,7 +124,7 @@ def candidates(
             rows = np.flatnonzero(samples.label[noisy] == label)
             chosen[rows] = _highest(positive[rows], batch[rows], share)
     if selection == "random":
-        return _as_many(chosen, batch, generator(seed, epoch, "candidates"))
+        return _as_many(chosen, batch, generator(seed, step, "candidates"))
     return chosen
 
 

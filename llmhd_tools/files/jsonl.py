@@ -69,7 +69,7 @@ def _text(path: str, number: int, line: bytes) -> str:
     try:
         text = line.decode()
         if b"\\u" in line and (b"\\ud" in line or b"\\uD" in line):
-            json.loads(text).__repr__().encode()  # a lone surrogate parses but can never be written again
+            _dumps(json.loads(text)).encode()  # a lone surrogate parses but can never be written again
     except UnicodeDecodeError as error:
         raise InputError(f"is not UTF-8 (byte {error.start + 1})", where=path, line=number) from None
     except UnicodeEncodeError:
@@ -82,9 +82,10 @@ def _text(path: str, number: int, line: bytes) -> str:
 def write_records(path: str, records: Iterable[Record]) -> None:
     """Write records as JSONL; a file appears whole or not at all, ``-`` streams to stdout."""
     with open_out(path) as out:
-        try:
-            for record in records:
-                out.write(_dumps(record).encode())
-                out.write(b"\n")
-        except ValueError as error:
-            raise InputError(f"cannot be written as JSON: {error}", where=path) from None
+        for record in records:
+            try:
+                line = _dumps(record).encode()
+            except (ValueError, RecursionError) as error:
+                raise InputError(f"cannot be written as JSON: {error}", where=path) from None
+            out.write(line)
+            out.write(b"\n")

@@ -22,7 +22,7 @@ def read_any(path: str, kind: str | None = None, *, verify: bool = False) -> Tab
         arrays = read_arrays(path, verify=verify)
         meta = unpack_json(arrays["meta"], path, "meta") if "meta" in arrays else None
         named = meta.get("kind") if isinstance(meta, dict) else None
-        if named not in KINDS:
+        if not isinstance(named, str) or named not in KINDS:
             raise InputError("has no 'meta' record that names a known kind; is it an llmhd file?", where=path)
         kind = kind or named
         return read_table(path, kind) if "text" in KINDS[kind].forms else read_tensors(path, kind)

@@ -10,14 +10,17 @@ import hashlib
 import io
 import json
 import os
+import struct
+import tokenize
 import zipfile
+import zlib
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmhd_tools.errors import InputError
-from llmhd_tools.files.streams import STDIO, open_in, open_out
+from llmhd_tools.files.streams import STDIO, open_in, open_out, packed
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -25,6 +28,7 @@ _SEAL = b"sha256:"
 _HEX = 64
 _FREE_SIZE = 256 << 20  # bytes that an archive may declare whatever its own size
 _MAX_RATIO = 200  # beyond that, unpacked bytes per byte of file; ours are stored unpacked, so 1
+_DAMAGE = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, zlib.error, struct.error)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's zero: no clock in our files
 
 
@@ -37,7 +41,11 @@ def pack_json(value: object) -> NDArray[np.uint8]:
 def unpack_json(array: NDArray[Any], path: str, name: str) -> Any:
     """The JSON value behind :func:`pack_json`. Raises InputError where the bytes are not JSON."""
     try:
-        return json.loads(array.astype(np.uint8, copy=False).tobytes())
+        if array.dtype != np.uint8:
+            raise ValueError
+        value = json.loads(array.tobytes())
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()  # what could never be written again
+        return value
     except (ValueError, RecursionError):
         raise InputError(f"array '{name}' does not hold JSON", where=path) from None
 
@@ -49,7 +57,7 @@ def write_arrays(path: str, arrays: Arrays) -> None:
             out.write(_archive(io.BytesIO(), arrays).read())
         return
     with open_out(path) as out:
-        if out.seekable():
+        if not packed(path) and out.seekable():
             _archive(out, arrays)
         else:  # a compressed file or a pipe
             out.write(_archive(io.BytesIO(), arrays).read())
@@ -59,7 +67,7 @@ def _archive(out: IO[bytes], arrays: Arrays) -> IO[bytes]:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             with archive.open(zipfile.ZipInfo(f"{name}.npy", _EPOCH), "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+                np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
         archive.comment = _SEAL + b"0" * _HEX
     end = out.seek(-_HEX, os.SEEK_END)
     digest = _sha256(out, end)
@@ -80,14 +88,12 @@ def _sha256(stream: IO[bytes], size: int) -> bytes:
 
 
 def read_arrays(path: str, *, verify: bool = False) -> Arrays:
-    """Read every array of an NPZ; with ``verify``, its seal too.
+    """Read every array of an NPZ. A seal is checked where there is one; with ``verify`` there must be one.
 
     Raises InputError for anything that is not whole, holds Python objects, or declares far more data than it can hold.
     """
     with open_in(path) as stream:
-        source = (
-            stream if stream.seekable() and path != STDIO and hasattr(stream, "fileno") else io.BytesIO(stream.read())
-        )
+        source = stream if not packed(path) and path != STDIO and stream.seekable() else _in_memory(path, stream)
         try:
             with zipfile.ZipFile(source) as archive:
                 _refuse_bombs(path, archive, source)
@@ -95,11 +101,20 @@ def read_arrays(path: str, *, verify: bool = False) -> Arrays:
                     info.filename.removesuffix(".npy"): _member(path, archive, info) for info in archive.infolist()
                 }
                 comment = archive.comment
-        except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        except _DAMAGE as error:
             raise InputError(f"is not a whole NPZ file ({error}); make it again", where=path) from None
-        if verify:
+        if verify or comment.startswith(_SEAL):  # CRC-32 does not notice an array that the directory lost
             _check_seal(path, source, comment)
     return arrays
+
+
+def _in_memory(path: str, stream: IO[bytes]) -> IO[bytes]:
+    """The whole of a stream that cannot be searched. Raises InputError beyond ``_FREE_SIZE`` times four."""
+    limit = 4 * _FREE_SIZE
+    data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise InputError(f"unpacks to more than {limit >> 20} MiB; refused: unpack it to a file first", where=path)
+    return io.BytesIO(data)
 
 
 def _refuse_bombs(path: str, archive: zipfile.ZipFile, source: IO[bytes]) -> None:
@@ -108,7 +123,9 @@ def _refuse_bombs(path: str, archive: zipfile.ZipFile, source: IO[bytes]) -> Non
     declared = sum(info.file_size for info in infos)
     if declared > max(_FREE_SIZE, _MAX_RATIO * size):
         raise InputError(f"declares {declared:,} bytes of arrays in a file of {size:,} bytes; refused", where=path)
-    names = [info.filename for info in infos]
+    if any(info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for info in infos):
+        raise InputError("is packed in a way that NumPy does not use; refused", where=path)
+    names = [info.filename.removesuffix(".npy") for info in infos]
     if len(set(names)) != len(names):
         raise InputError("holds two arrays of one name; refused", where=path)
 
@@ -129,11 +146,10 @@ def _member(path: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArr
                 raise InputError(f"array '{name}' holds Python objects; refused", where=path)
             if count * dtype.itemsize != info.file_size - member.tell():
                 raise InputError(f"array '{name}' is not of the size that its header declares", where=path)
-            data = member.read()
-    except (ValueError, TypeError, SyntaxError, OverflowError, MemoryError):
+            array: NDArray[Any] = np.frombuffer(member.read(), dtype=dtype)
+            return array.reshape(shape, order="F" if fortran else "C")
+    except (ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, OverflowError, MemoryError):
         raise InputError(f"member '{name}' is not a NumPy array", where=path) from None
-    array: NDArray[Any] = np.frombuffer(data, dtype=dtype)
-    return array.reshape(shape, order="F" if fortran else "C")
 
 
 def _check_seal(path: str, source: IO[bytes], comment: bytes) -> None:

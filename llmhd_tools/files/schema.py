@@ -23,7 +23,10 @@ TYPES: dict[Type, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Field:
-    """One column: its name, its type, whether each record must have it, and what it means."""
+    """One column: its name, its type, whether each record must have it, and what it means.
+
+    Ids are in all records or in none, unless ``partly``.
+    """
 
     name: str
     type: Type
@@ -31,6 +34,7 @@ class Field:
     required: bool = True
     low: float | None = None
     high: float | None = None
+    partly: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,7 @@ KINDS: dict[str, Kind] = {
                 Field("metric", "text", "recall, ndcg, … or a count such as noisy, hard"),
                 Field("k", "int", "length of the ranked list, where the metric has one", False, low=1),
                 Field("value", "float", "the value"),
-                Field("user", "user", "one user's value; absent: the mean over users", False),
+                Field("user", "user", "one user's value; absent: the mean over users", False, partly=True),
             ),
             "`evaluate`, `run`", "you",
         ),

@@ -9,13 +9,15 @@ import os
 import stat
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from llmhd_tools.errors import InputError
 
 STDIO = "-"
+_PART = ".part"  # the end of a name while the file is being written
 MAX_LINE = 64 << 20  # bytes; a longer line is refused before it fills the memory
 
 
@@ -25,6 +27,11 @@ def suffix_of(path: str) -> str:
     for packed in (".gz", ".zst"):
         name = name.removesuffix(packed)
     return Path(name).suffix
+
+
+def packed(path: str) -> bool:
+    """Whether the suffix says that the bytes are compressed."""
+    return path.endswith((".gz", ".zst"))
 
 
 @contextlib.contextmanager
@@ -41,31 +48,35 @@ def open_in(path: str) -> Iterator[IO[bytes]]:
         raw: IO[bytes] = open(path, "rb")  # noqa: SIM115 - closed by the with below
     except OSError as error:
         raise InputError(_reason(error), where=path) from None
-    with raw:
-        try:
-            yield _unpack(path, raw)
-        except (gzip.BadGzipFile, EOFError) as error:
-            raise InputError(f"the compressed data is damaged or cut off ({error})", where=path) from None
-        except IsADirectoryError:
-            raise InputError("is a folder, not a file", where=path) from None
+    with raw, _damage_told(path):
+        yield _unpack(path, raw)
+
+
+@contextlib.contextmanager
+def _damage_told(path: str) -> Iterator[None]:
+    try:
+        yield
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise InputError(f"the compressed data is damaged or cut off ({error})", where=path) from None
 
 
 def _unpack(path: str, raw: IO[bytes]) -> IO[bytes]:
     if path.endswith(".gz"):
         return cast(IO[bytes], gzip.GzipFile(fileobj=raw, mode="rb"))
     if path.endswith(".zst"):
-        import zstandard
-
-        reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-        return io.BufferedReader(cast(io.RawIOBase, _ZstdErrors(reader)))
+        return io.BufferedReader(cast(Any, _Zstd(raw)))
     return raw
 
 
-class _ZstdErrors(io.RawIOBase):
-    """A zstd reader whose damage shows as ``EOFError``, like gzip's, so that one place reports both."""
+class _Zstd(io.RawIOBase):
+    """The unpacked bytes of zstd frames. Damage is an ``EOFError``, like gzip's; so is a frame that is cut off, which
+    zstandard's own reader takes for the end of the file."""
 
-    def __init__(self, reader: IO[bytes]) -> None:
-        self._reader = reader
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        self._frame: Any = None
+        self._packed = b""
+        self._ready = memoryview(b"")
 
     def readable(self) -> bool:
         return True
@@ -73,34 +84,54 @@ class _ZstdErrors(io.RawIOBase):
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
         import zstandard
 
-        try:
-            data = self._reader.read(len(buffer))
-        except zstandard.ZstdError as error:
-            raise EOFError(str(error)) from None
-        buffer[: len(data)] = data
-        return len(data)
+        while not self._ready:
+            packed = self._packed or self._raw.read(1024)  # little at a time: a bomb unpacks to some MB, not to all
+            if not packed and self._frame is None:
+                return 0
+            if not packed:
+                raise EOFError("a frame is cut off")
+            self._frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
+            try:
+                self._ready = memoryview(self._frame.decompress(packed))
+            except zstandard.ZstdError as error:
+                raise EOFError(str(error)) from None
+            self._packed = self._frame.unused_data
+            if self._frame.eof:
+                self._frame = None
+        count = min(len(buffer), len(self._ready))
+        buffer[:count], self._ready = self._ready[:count], self._ready[count:]
+        return count
 
 
 def lines(path: str, stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
     """Lines of a text file with their numbers from 1; a byte-order mark is dropped, blank lines are skipped.
 
-    Raises InputError for a line over ``MAX_LINE`` bytes.
+    Raises InputError for a line over ``MAX_LINE`` bytes, and for bytes that cannot be read or unpacked.
     """
     number = 0
-    while line := stream.readline(MAX_LINE + 1):
+    while line := _read_line(path, stream):
         number += 1
         if len(line) > MAX_LINE:
             raise InputError(f"the line is longer than {MAX_LINE >> 20} MiB", where=path, line=number)
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
-        if not line.isspace():
+        if line.strip():
             yield number, line
+
+
+def _read_line(path: str, stream: IO[bytes]) -> bytes:
+    try:
+        with _damage_told(path):  # told here: a reader above would take EOFError for a good end
+            return stream.readline(MAX_LINE + 1)
+    except OSError as error:
+        raise InputError(f"cannot be read: {_reason(error)}", where=path) from None
 
 
 def check_output(path: str | None, inputs: Iterable[str | None] = ()) -> None:
     """Refuse an output that cannot be written, before any work is done.
 
-    Raises InputError where ``path`` is a folder, lies in a folder that is missing or read-only, or is one of ``inputs``.
+    Raises InputError where ``path`` is a folder, lies in a folder that is missing or read-only, or is one of ``inputs``,
+    to which other outputs may be added.
     """
     if path is None or path == STDIO:
         return
@@ -112,8 +143,14 @@ def check_output(path: str | None, inputs: Iterable[str | None] = ()) -> None:
     if not _is_special(target) and not os.access(target.parent, os.W_OK):
         raise InputError(f"the folder {target.parent} cannot be written to", where=path)
     for other in inputs:
-        if other not in (None, STDIO) and target.exists() and Path(str(other)).exists() and target.samefile(str(other)):
-            raise InputError("is also an input; write to another file", where=path)
+        if other not in (None, STDIO) and not _is_special(target) and _same(target, Path(str(other))):
+            raise InputError("is named twice, for input or output; write to another file", where=path)
+
+
+def _same(one: Path, other: Path) -> bool:
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    return one.resolve() == other.resolve()
 
 
 def _is_special(target: Path) -> bool:
@@ -131,8 +168,13 @@ def open_out(path: str) -> Iterator[IO[bytes]]:
     if path == STDIO:
         if sys.stdout is None or sys.stdout.closed:
             raise InputError("standard output is closed", where=STDIO)
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        try:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise InputError(f"cannot be written: {_reason(error)}", where=STDIO) from None
         return
     check_output(path)
     target = Path(path)
@@ -151,7 +193,7 @@ def open_out(path: str) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def _replacing(target: Path) -> Iterator[IO[bytes]]:
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=_PART)
     try:
         with os.fdopen(handle, "w+b") as raw:
             yield raw
@@ -170,6 +212,12 @@ def _replacing(target: Path) -> Iterator[IO[bytes]]:
         os.close(folder)
 
 
+def remove_unfinished(folder: str) -> None:
+    """Remove what a process that was killed while it wrote into ``folder`` left there; nobody may be writing there now."""
+    for path in Path(folder).glob(f".*{_PART}"):
+        path.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def _pack(path: str, raw: IO[bytes]) -> Iterator[IO[bytes]]:
     if path.endswith(".gz"):
@@ -178,7 +226,7 @@ def _pack(path: str, raw: IO[bytes]) -> Iterator[IO[bytes]]:
     elif path.endswith(".zst"):
         import zstandard
 
-        with zstandard.ZstdCompressor().stream_writer(raw, closefd=False) as writer:
+        with zstandard.ZstdCompressor(write_checksum=True).stream_writer(raw, closefd=False) as writer:
             yield cast(IO[bytes], writer)
     else:
         yield raw

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -14,33 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmhd_tools.errors import InputError
+from llmhd_tools.files.columns import Column, blank, from_stored, from_values, is_missing, to_stored, to_values
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.jsonl import Record, read_records, write_records
 from llmhd_tools.files.npz import Arrays, pack_json, read_arrays, unpack_json, write_arrays
-from llmhd_tools.files.schema import KINDS, Field, Kind
+from llmhd_tools.files.schema import KINDS
 from llmhd_tools.files.streams import suffix_of
-
-Column = NDArray[Any] | list[Any]
-
-_DTYPES = {
-    "user": np.int32,
-    "item": np.int32,
-    "int": np.int64,
-    "label": np.int8,
-    "bool": np.int8,
-    "float32": np.float32,
-    "float": np.float64,
-    "number": np.float64,
-}
-_MISSING = {
-    "int": -1,
-    "label": -1,
-    "bool": -1,
-    "float32": math.nan,
-    "float": math.nan,
-    "number": math.nan,
-    "text": None,
-}
 
 
 @dataclass
@@ -92,24 +70,19 @@ class Table:
         digest = hashlib.sha256(self.kind.encode())
         for name in sorted(names or self.columns):
             column = self.columns[name]
-            if _all_missing(column):  # text drops such a column
+            if is_missing(column).all():  # text drops such a column
                 continue
             digest.update(f"\0{name}\0".encode())
             if isinstance(column, list):
                 digest.update(json.dumps(column).encode())
             elif KINDS[self.kind][name].type in ("user", "item"):
-                codes, ids = by_appearance(column, self.ids(name))
+                codes, given = column.copy(), column >= 0
+                codes[given], ids = by_appearance(column[given], self.ids(name))
                 texts = [str(n) for n in ids.names]
                 digest.update(codes.tobytes() + json.dumps(texts).encode())
             else:
                 digest.update(np.ascontiguousarray(column).tobytes())
         return digest.hexdigest()
-
-
-def _all_missing(column: Column) -> bool:
-    if isinstance(column, list):
-        return all(value is None for value in column)
-    return bool(np.isnan(column).all() if column.dtype.kind == "f" else (column < 0).all())
 
 
 def by_appearance(codes: NDArray[Any], ids: Ids) -> tuple[NDArray[np.int32], Ids]:
@@ -138,17 +111,24 @@ def read_table(path: str, kind: str, *, users: Ids | None = None, items: Ids | N
 
 
 def read_chunks(path: str, kind: str, size: int = 4096) -> Iterator[Table]:
-    """A table in pieces of ``size`` rows, in constant memory where it is text; all pieces share their id tables."""
+    """A table in pieces of ``size`` rows, in constant memory where it is text; all pieces share their id tables.
+
+    There is at least one piece, so that an empty table stays a table.
+    """
     if suffix_of(path) == ".npz":
         table = read_table(path, kind)
-        for start in range(0, len(table), size):
+        for start in range(0, max(len(table), 1), size):
             yield table.take(np.arange(start, min(start + size, len(table))))
         return
     users, items = Ids(), Ids()
     numbered = read_records(path)
+    empty = True
     while piece := list(itertools.islice(numbered, size)):
         lines, records = [number for number, _ in piece], [record for _, record in piece]
+        empty = False
         yield from_records(kind, records, path, lines, users, items)
+    if empty:
+        yield from_records(kind, [], path, [], users, items)
 
 
 def write_chunks(path: str, chunks: Iterable[Table]) -> None:
@@ -165,18 +145,16 @@ def concatenate(chunks: list[Table]) -> Table:
     joined = Table(first.kind, {}, first.users, first.items, first.meta, source=first.source)
     for spec in KINDS[first.kind].fields:
         if any(spec.name in chunk for chunk in chunks):
-            parts = [chunk.columns[spec.name] if spec.name in chunk else _blank(spec, len(chunk)) for chunk in chunks]
+            parts = [
+                chunk.columns[spec.name] if spec.name in chunk else blank(spec, len(chunk), first.source)
+                for chunk in chunks
+            ]
             joined.columns[spec.name] = (
                 [v for part in parts for v in part] if spec.type == "text" else np.concatenate(parts)
             )
     if any(chunk.extra for chunk in chunks):
         joined.extra = [record for chunk in chunks for record in chunk.extra or [{}] * len(chunk)]
     return joined
-
-
-def _blank(spec: Field, length: int) -> Column:
-    mark = _MISSING[spec.type]
-    return [mark] * length if spec.type == "text" else np.full(length, mark, dtype=_DTYPES[spec.type])
 
 
 def from_records(
@@ -197,94 +175,11 @@ def from_records(
     for spec in KINDS[kind].fields:
         values = [record.pop(spec.name, missing) for record in records]
         if spec.required or any(value is not missing for value in values):
-            absent = None if spec.required else missing
-            table.columns[spec.name] = _column(table, spec, values, absent, missing)
+            ids = table.ids(spec.name) if spec.type in ("user", "item") else None
+            table.columns[spec.name] = from_values(spec, values, missing, ids, table.where)
     if any(records):
         table.extra = records
     return table
-
-
-def _column(table: Table, spec: Field, values: list[Any], absent: object, missing: object) -> Column:
-    """One checked column. A missing optional value (no such key, or null) becomes the type's missing mark."""
-    kinds = set(map(type, values))
-    if object in kinds or type(None) in kinds:
-        for row, value in enumerate(values):
-            if value is missing or value is None:
-                if absent is None:
-                    raise InputError(f"field '{spec.name}' is missing", where=table.where(row))
-                values[row] = _MISSING.get(spec.type)
-                if spec.type in ("user", "item"):
-                    raise InputError(f"field '{spec.name}' is missing here but not elsewhere", where=table.where(row))
-        return _typed(table, spec, values, optional=True)
-    return _typed(table, spec, values, optional=False)
-
-
-_ACCEPTED: dict[str, tuple[type, ...]] = {
-    "user": (str, int),
-    "item": (str, int),
-    "int": (int,),
-    "label": (int,),
-    "bool": (bool,),
-    "float32": (int, float),
-    "float": (int, float),
-    "number": (int, float),
-    "text": (str,),
-}
-
-
-def _typed(table: Table, spec: Field, values: list[Any], *, optional: bool) -> Column:
-    accepted = _ACCEPTED[spec.type]
-    if not set(map(type, values)) <= set(accepted):
-        mark = _MISSING.get(spec.type)
-        for row, value in enumerate(values):
-            if type(value) not in accepted and not (optional and value is mark):
-                raise InputError(f"{_say(spec, value)}, must be {_WANTED[spec.type]}", where=table.where(row))
-    if spec.type in ("user", "item"):
-        if "" in values:
-            raise InputError(f"field '{spec.name}' is empty", where=table.where(values.index("")))
-        return table.ids(spec.name).add(values)
-    if spec.type == "text":
-        return values
-    try:
-        column = np.array(values, dtype=np.float64 if "float" in spec.type else _DTYPES[spec.type])
-    except OverflowError:
-        row = next(i for i, value in enumerate(values) if abs(value) >= 2**63)
-        raise InputError(f"{_say(spec, values[row])}, too large a number", where=table.where(row)) from None
-    _check_range(table, spec, column, optional)
-    return column.astype(_DTYPES[spec.type], copy=False)
-
-
-_WANTED = {
-    "user": "a string or an integer",
-    "item": "a string or an integer",
-    "int": "an integer",
-    "label": "0 or 1",
-    "bool": "true or false",
-    "float32": "a number",
-    "float": "a number",
-    "number": "a number",
-    "text": "a string",
-}
-
-
-def _say(spec: Field, value: object) -> str:
-    shown = json.dumps(value, ensure_ascii=True)
-    return f"'{spec.name}' is {shown if len(shown) <= 40 else shown[:37] + '…'}"
-
-
-def _check_range(table: Table, spec: Field, column: NDArray[Any], optional: bool) -> None:
-    bad = ~np.isfinite(column) if column.dtype.kind == "f" else np.zeros(len(column), dtype=bool)
-    if spec.low is not None:
-        bad |= column < spec.low
-    if spec.high is not None:
-        bad |= column > spec.high
-    if optional and spec.type in _MISSING:
-        bad &= ~(np.isnan(column) if column.dtype.kind == "f" else column == _MISSING[spec.type])
-    if bad.any():
-        row = int(np.argmax(bad))
-        low, high = spec.low, spec.high
-        must = "finite" if low is None else f"at least {low:g}" if high is None else f"{low:g}..{high:g}"
-        raise InputError(f"'{spec.name}' is {column[row]:g}, must be {must}", where=table.where(row))
 
 
 def check_kind(path: str, meta: object, kind: str) -> Record:
@@ -293,6 +188,11 @@ def check_kind(path: str, meta: object, kind: str) -> Record:
         raise InputError("has no 'meta' record; is it an llmhd file?", where=path)
     if meta["kind"] != kind:
         raise InputError(f"holds {meta['kind']}, but {kind} is wanted here", where=path)
+    for name in ("epoch", "step"):
+        if name in meta and (type(meta[name]) is not int or meta[name] < 0):
+            raise InputError(
+                f"has {name} {json.dumps(meta[name])[:40]} in its 'meta' record, must be a number", where=path
+            )
     if meta.get("schema") != KINDS[kind].schema:
         raise InputError(
             f"has schema {meta.get('schema')} of {kind}; this llmhd knows {KINDS[kind].schema}", where=path
@@ -306,7 +206,7 @@ def read_ids(path: str, arrays: Arrays, side: str) -> Ids:
     names = unpack_json(arrays.pop(name), path, name) if name in arrays else []
     ids = Ids(names if isinstance(names, list) else [])
     if (
-        not all(type(n) in (str, int) for n in ids.names)
+        not all(type(n) in (str, int) and n != "" for n in ids.names)
         or len(ids.index) != len(ids.names)
         or not isinstance(names, list)
     ):
@@ -317,40 +217,32 @@ def read_ids(path: str, arrays: Arrays, side: str) -> Ids:
 def _from_arrays(path: str, kind: str, arrays: Arrays) -> Table:
     meta = check_kind(path, unpack_json(arrays.pop("meta"), path, "meta") if "meta" in arrays else None, kind)
     table = Table(kind, {}, read_ids(path, arrays, "user"), read_ids(path, arrays, "item"), meta, source=path)
-    if "extra" in arrays:
-        table.extra = unpack_json(arrays.pop("extra"), path, "extra")
+    extra = unpack_json(arrays.pop("extra"), path, "extra") if "extra" in arrays else None
     for spec in KINDS[kind].fields:
         if spec.name in arrays:
-            table.columns[spec.name] = _stored_column(table, spec, arrays.pop(spec.name))
+            ids = table.ids(spec.name) if spec.type in ("user", "item") else None
+            table.columns[spec.name] = from_stored(spec, arrays.pop(spec.name), ids, path)
         elif spec.required:
             raise InputError(f"column '{spec.name}' is missing", where=path)
     if not len(table) and not KINDS[kind].may_be_empty:
         raise InputError("holds no records", where=path)
-    lengths = {len(column) for column in table.columns.values()} | ({len(table.extra)} if table.extra else set())
-    if len(lengths) != 1:
+    if arrays:
+        raise InputError(f"holds an array '{next(iter(arrays))}' that {kind} do not have", where=path)
+    if extra is not None:
+        table.extra = _checked_extra(table, extra)
+    if len({len(column) for column in table.columns.values()}) != 1:
         raise InputError("has columns of different lengths", where=path)
     return table
 
 
-def _stored_column(table: Table, spec: Field, array: NDArray[Any]) -> Column:
-    if spec.type == "text":
-        texts = unpack_json(array, table.source, spec.name)
-        if not isinstance(texts, list) or not all(
-            isinstance(t, str) or (t is None and not spec.required) for t in texts
-        ):
-            raise InputError(f"column '{spec.name}' is not a list of strings", where=table.source)
-        return texts
-    if array.ndim != 1 or array.dtype != _DTYPES[spec.type]:
-        raise InputError(
-            f"column '{spec.name}' is {array.dtype} {array.shape}, must be {np.dtype(_DTYPES[spec.type])} (n,)",
-            where=table.source,
-        )
-    if spec.type in ("user", "item"):
-        if len(array) and not 0 <= array.min() <= array.max() < len(table.ids(spec.name)):
-            raise InputError(f"column '{spec.name}' points outside its id table", where=table.source)
-    else:
-        _check_range(table, spec, array, optional=not spec.required)
-    return array
+def _checked_extra(table: Table, extra: object) -> list[Record]:
+    """The unknown fields of each record of an NPZ. Raises InputError where they are not that."""
+    known = {spec.name for spec in KINDS[table.kind].fields}
+    if not isinstance(extra, list) or not all(type(record) is dict and not known & record.keys() for record in extra):
+        raise InputError("array 'extra' does not hold the unknown fields of records", where=table.source)
+    if len(extra) != len(table):
+        raise InputError("has columns of different lengths", where=table.source)
+    return extra
 
 
 def recode(table: Table, users: Ids | None, items: Ids | None) -> Table:
@@ -359,9 +251,11 @@ def recode(table: Table, users: Ids | None, items: Ids | None) -> Table:
         target = users if spec.type == "user" else items if spec.type == "item" else None
         if target is None or spec.name not in table:
             continue
-        codes = table.ids(spec.name).translate(target)[table[spec.name]]
-        if (codes < 0).any():
-            row = int(np.argmax(codes < 0))
+        codes, given = table[spec.name].copy(), table[spec.name] >= 0
+        codes[given] = table.ids(spec.name).translate(target)[codes[given]]
+        lost = given & (codes < 0)
+        if lost.any():
+            row = int(np.argmax(lost))
             name = table.ids(spec.name).names[int(table[spec.name][row])]
             raise InputError(f"{spec.type} {json.dumps(name)} is unknown here", where=table.where(row))
         table.columns[spec.name] = codes
@@ -371,8 +265,10 @@ def recode(table: Table, users: Ids | None, items: Ids | None) -> Table:
 
 
 def write_table(path: str, table: Table) -> None:
-    """Write a table: NPZ where ``path`` says so, else JSONL."""
+    """Write a table: NPZ where ``path`` says so, else JSONL. Raises InputError for a kind without a binary form."""
     if suffix_of(path) == ".npz":
+        if "binary" not in KINDS[table.kind].forms:
+            raise InputError(f"{table.kind} have only the text form; name a .jsonl file", where=path)
         write_arrays(path, to_arrays(table))
     else:
         write_records(path, to_records(table))
@@ -386,9 +282,7 @@ def to_arrays(table: Table) -> Arrays:
         if any(spec.type == side for spec in kind.fields):
             arrays[f"{side}_ids"] = pack_json(ids.names)
     for name, column in table.columns.items():
-        arrays[name] = (
-            pack_json(column) if isinstance(column, list) else np.asarray(column, dtype=_DTYPES[kind[name].type])
-        )
+        arrays[name] = to_stored(kind[name], column)
     if table.extra is not None:
         arrays["extra"] = pack_json(table.extra)
     return arrays
@@ -398,27 +292,9 @@ def to_records(table: Table) -> Iterator[Record]:
     """The records of the text form: known fields in the schema's order, missing ones left out, unknown ones behind."""
     kind = KINDS[table.kind]
     names = [spec.name for spec in kind.fields if spec.name in table]
-    columns: Sequence[Sequence[Any]] = [_plain(table, kind, name) for name in names]
+    columns = [to_values(kind[name], table.columns[name], table.ids(name)) for name in names]
     for row, values in enumerate(zip(*columns, strict=True)):
         record = {name: value for name, value in zip(names, values, strict=True) if value is not None}
         if table.extra is not None:
             record.update(table.extra[row])
         yield record
-
-
-def _plain(table: Table, kind: Kind, name: str) -> list[Any]:
-    """A column as Python values, None where missing."""
-    column, spec = table.columns[name], kind[name]
-    if isinstance(column, list):
-        return column
-    if spec.type in ("user", "item"):
-        return table.ids(name).take(column)
-    if spec.type == "bool":
-        return [None if v < 0 else v == 1 for v in column.tolist()]
-    if spec.type in ("int", "label"):
-        return [None if v == -1 else v for v in column.tolist()]
-    # float32: the shortest text that reads back to the same 32 bits
-    values = [float(t) for t in column.astype(str)] if spec.type == "float32" else column.tolist()
-    if spec.type == "number":
-        return [None if v != v else int(v) if v.is_integer() and abs(v) < 2**53 else v for v in values]
-    return [None if v != v else v for v in values]

@@ -69,11 +69,11 @@ def read_tensors(path: str, kind: str) -> Tensors:
     arrays = read_arrays(path)
     meta = check_kind(path, unpack_json(arrays.pop("meta"), path, "meta") if "meta" in arrays else None, kind)
     users, items = read_ids(path, arrays, "user"), read_ids(path, arrays, "item")
+    if kind == "embeddings":
+        _check_embeddings(path, arrays, users, items)
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InputError(f"array '{name}' holds NaN or infinity", where=path)
-    if kind == "embeddings":
-        _check_embeddings(path, arrays, users, items)
     return Tensors(kind, arrays, users, items, meta, path)
 
 
@@ -86,6 +86,7 @@ def _check_embeddings(path: str, arrays: Arrays, users: Ids, items: Ids) -> None
                 f"array '{side}' is {arrays[side].dtype} {arrays[side].shape}, must be float ({len(ids)}, dim)",
                 where=path,
             )
-        arrays[side] = arrays[side].astype(np.float32, copy=False)
+        with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused as such
+            arrays[side] = arrays[side].astype(np.float32, copy=False)
     if arrays["user"].shape[1] != arrays["item"].shape[1]:
         raise InputError("user and item embeddings differ in dimension", where=path)

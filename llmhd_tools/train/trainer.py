@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,9 @@ from llmhd_tools.errors import DeviceError, LlmhdError, UsageError
 from llmhd_tools.train import losses
 from llmhd_tools.train.backbones import build
 from llmhd_tools.train.config import Config
+from llmhd_tools.train.threads import wide
+
+_CHECKED_STEPS = 32
 
 
 @dataclass
@@ -30,7 +34,7 @@ class State:
 
 
 class Diverged(LlmhdError):
-    """The loss is no longer finite."""
+    """The loss, or a score, is no longer finite."""
 
     exit_code = 1
 
@@ -48,15 +52,6 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def use_threads(count: int) -> None:
-    """Let torch use ``count`` CPU threads.
-
-    One is the default on purpose: the layers are small products whose threads meet at a barrier hundreds of times a
-    second, and where another process holds a core they wait there far longer than they work.
-    """
-    torch.set_num_threads(count)
-
-
 class Trainer:
     """One run's parameters on a device."""
 
@@ -66,6 +61,8 @@ class Trainer:
         self.epoch, self.step = (state.epoch, state.step) if state else (0, 0)
         values = state.params if state else self.backbone.initial(generator(config.seed, 0, "init"))
         self.params = {name: torch.tensor(value, device=device, requires_grad=True) for name, value in values.items()}
+        for param in self.params.values():
+            param.grad = torch.zeros_like(param)  # kept, so that gradients are added in place
         self.adam = torch.optim.Adam(self.params.values(), lr=config.lr, fused=True)
         if state:
             for name, param in self.params.items():
@@ -91,37 +88,45 @@ class Trainer:
     def train(self, samples: Samples, keep: NDArray[np.bool_] | None = None) -> float:
         """One epoch over ``samples``; rows where ``keep`` is false count for the regulariser only (Eq. 24).
 
-        Returns the mean batch loss. Raises Diverged at a loss that is not finite.
+        Returns the mean batch loss. Raises Diverged where a loss, or a score after the last step, is not finite.
         """
         bounds = samples.bounds().tolist()
         rows = self._nodes(samples)
         label = None if samples.label is None else torch.from_numpy(samples.label.astype(np.float32)).to(self.device)
         weight = None if keep is None else torch.from_numpy(keep.astype(np.float32)).to(self.device)
-        total = 0.0
-        for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+        values = torch.zeros(len(bounds) - 1, device=self.device)
+        for number, (start, end) in enumerate(itertools.pairwise(bounds)):
             part = slice(start, end)
+            self.adam.zero_grad(set_to_none=False)
             loss = self._loss(
                 rows[:, part], None if label is None else label[part], None if weight is None else weight[part]
             )
-            self.adam.zero_grad(set_to_none=True)
             loss.backward()
-            value = loss.item()
-            if not np.isfinite(value):
-                raise Diverged(
-                    f"the loss is {value} at epoch {self.epoch + 1}, step {self.step}; nothing was written; lower --lr"
-                )
-            self.adam.step()
-            self.step += 1
-            total += value
+            with wide():
+                self.adam.step()
+            values[number] = loss.detach()
+            if number % _CHECKED_STEPS == 0 or end == len(samples):  # each check waits for the device
+                self._check_finite(values[: number + 1])
+        self.step += len(values)
+        if not self.backbone.final(self.params).square().sum().isfinite():  # the last step's doing; bounds every score
+            raise self._diverged("the embeddings are too large", self.step)
         self.epoch += 1
-        return total / (len(bounds) - 1)
+        return float(values.mean())
+
+    def _check_finite(self, values: Tensor) -> None:
+        finite = torch.isfinite(values)
+        if not finite.all():
+            raise self._diverged("the loss is not finite", self.step + int((~finite).int().argmax()))
+
+    def _diverged(self, what: str, step: int) -> Diverged:
+        return Diverged(f"{what} at epoch {self.epoch + 1}, step {step}; nothing was written; lower --lr")
 
     def _nodes(self, samples: Samples) -> Tensor:
         """(3, n) or (2, n) node numbers of users, items and negatives; items are behind the users."""
         columns = [samples.user, samples.item + np.int32(self.graph.n_users)]
         if samples.negative is not None:
             columns.append(samples.negative + np.int32(self.graph.n_users))
-        return torch.from_numpy(np.stack(columns)).to(self.device)
+        return torch.from_numpy(np.stack(columns).astype(np.int64)).to(self.device)
 
     def _loss(self, nodes: Tensor, label: Tensor | None, weight: Tensor | None) -> Tensor:
         size = nodes.shape[1]

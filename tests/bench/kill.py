@@ -1,6 +1,6 @@
 """Kill a 2,000-call run with SIGKILL twenty times at random moments, finish it, and count what was sent again.
 
-python bench/kill.py [--kills 20] [--seed 1]
+python tests/bench/kill.py [--kills 20] [--seed 1]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "service"))
 from fault_server import FaultServer  # noqa: E402
 

@@ -1,6 +1,6 @@
 """Scoring calls a second through our engine, beside a bare aiohttp loop on the same server in the same run.
 
-    python bench/calls.py [--calls 10000] [--latency 0.2]
+    python tests/bench/calls.py [--calls 10000] [--latency 0.2]
 
 The server is tests/service/fault_server.py, a process of its own, which answers after LATENCY seconds ± a half. Both
 sides send the same bodies, 64 at a time. The bare loop posts and reads JSON; ours renders prompts, looks them up in the
@@ -27,7 +27,7 @@ from llmhd_tools.llm.openai_provider import Service
 from llmhd_tools.llm.prompts import load_templates
 from llmhd_tools.llm.provider import Score
 
-SERVER = Path(__file__).parent.parent / "tests" / "service" / "fault_server.py"
+SERVER = Path(__file__).parent.parent / "service" / "fault_server.py"
 IN_FLIGHT = 64
 
 

@@ -1,0 +1,104 @@
+"""Tiny data for all tests: 30 users with one taste each, 20 items in four genres, and three epochs trained on them."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+USERS, ITEMS = 30, 20
+GENRES = {
+    "crime": "a detective follows a murder and its clues",
+    "space": "a starship crosses the galaxy among planets",
+    "cooking": "recipes for bread and soup from a small kitchen",
+    "history": "an empire falls and its kings go to war",
+}
+
+
+def write_jsonl(path: Path, records: Iterable[dict[str, Any]]) -> Path:
+    """Write records with the standard library alone, so that a test does not lean on what it tests."""
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return path
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """The records of a JSONL file, read with the standard library alone."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def make_tiny(folder: Path) -> Path:
+    """Write train, valid and test.jsonl, items.jsonl and profiles.jsonl into ``folder``.
+
+    User ``u7`` likes the five items of genre 7 mod 4; three of them and two others are trained on, one each is held out.
+    """
+    draw, genres = random.Random(7), list(GENRES)
+    splits: dict[str, list[dict[str, str]]] = {"train": [], "valid": [], "test": []}
+    for user in range(USERS):
+        taste = [item for item in range(ITEMS) if item % 4 == user % 4]
+        liked, other = draw.sample(taste, 5), draw.sample([item for item in range(ITEMS) if item not in taste], 2)
+        for split, items in (("train", [*liked[:3], *other]), ("valid", liked[3:4]), ("test", liked[4:])):
+            splits[split] += [{"user": f"u{user}", "item": f"i{item}"} for item in items]
+    splits["train"] += [{"user": f"u{item}", "item": f"i{item}"} for item in range(ITEMS)]  # every item has a row
+    unique = {split: list({tuple(row.items()): row for row in rows}.values()) for split, rows in splits.items()}
+    held = unique["train"]
+    for split, rows in unique.items():
+        write_jsonl(folder / f"{split}.jsonl", rows if split == "train" else [row for row in rows if row not in held])
+    texts = [f"{GENRES[genres[item % 4]]}, volume {item}" for item in range(ITEMS)]
+    write_jsonl(folder / "items.jsonl", [{"item": f"i{i}", "profile": text} for i, text in enumerate(texts)])
+    likes = [f"likes books where {GENRES[genres[user % 4]]}" for user in range(USERS)]
+    write_jsonl(folder / "profiles.jsonl", [{"user": f"u{u}", "profile": text} for u, text in enumerate(likes)])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny data set, shared by all tests: read it, never write to it."""
+    return make_tiny(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def tiny(tiny_once: Path, tmp_path: Path) -> Path:
+    """A folder of the test's own with train, valid, test, items and profiles.jsonl."""
+    return Path(shutil.copytree(tiny_once, tmp_path / "tiny"))
+
+
+@pytest.fixture(scope="session")
+def trained_once(tiny_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny data and three epochs of it, made by the commands; shared by all tests: read it, never write to it.
+
+    model-1..3, emb-1..3, samples-2..4.npz, noisy-3, judged-3, verdicts-3.jsonl, profiles-3.jsonl and flags.npz.
+    """
+    from llmhd_tools.cli import main
+
+    folder = Path(shutil.copytree(tiny_once, tmp_path_factory.mktemp("trained") / "data"))
+
+    def llmhd(command: str) -> None:
+        words = [str(folder / word[1:]) if word.startswith("@") else word for word in command.split()]
+        assert main([*words, "-q"]) == 0, command
+
+    first = "train-epoch @train.jsonl --dim 8 --batch 64 --layers 2 --lr 0.05 --seed 1"
+    llmhd(f"{first} -o @model-1.npz --embeddings @emb-1.npz --next @samples-2.npz")
+    go_on = "train-epoch @train.jsonl --from @model-{0}.npz --samples @samples-{1}.npz -o @model-{1}.npz"
+    go_on += " --embeddings @emb-{1}.npz --next @samples-{2}.npz"
+    llmhd(go_on.format(1, 2, 3))
+    history, rate = "--history @emb-1.npz --history @emb-2.npz", "--alpha 2 --max-noise 0.3"
+    texts = "--items @items.jsonl --llm lexical"
+    llmhd(f"prune @samples-3.npz {history} {rate} -o @noisy-3.jsonl")
+    llmhd(f"score @noisy-3.jsonl --profiles @profiles.jsonl {texts} -o @judged-3.jsonl")
+    llmhd(go_on.format(2, 3, 4) + " --judged @judged-3.jsonl --verdicts @verdicts-3.jsonl")
+    llmhd(
+        f"update-profiles @profiles.jsonl --train @train.jsonl {texts} {history} --history @emb-3.npz {rate}"
+        " --model @model-3.npz --flags @flags.npz --confidence 1 -o @profiles-3.jsonl"
+    )
+    return folder
+
+
+@pytest.fixture
+def trained(trained_once: Path, tmp_path: Path) -> Path:
+    """A folder of the test's own with everything that ``trained_once`` has."""
+    return Path(shutil.copytree(trained_once, tmp_path / "trained"))

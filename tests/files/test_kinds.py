@@ -1,0 +1,67 @@
+"""Kinds: the schema is sound, and a JSONL shows by its fields what it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from llmhd_tools.errors import InputError, UsageError
+from llmhd_tools.files.ids import Ids
+from llmhd_tools.files.kinds import read_any
+from llmhd_tools.files.schema import KINDS, TYPES
+
+EXAMPLES = {
+    "interactions": {"user": 1, "item": 2, "rating": 3},
+    "items": {"item": 1, "profile": "x", "title": "y"},
+    "profiles": {"user": 1, "profile": "x", "version": 0},
+    "samples": {"batch": 0, "user": 1, "item": 2, "negative": 3, "loss": 0.5},
+    "noisy": {"row": 0, "batch": 0, "user": 1, "item": 2, "negative": 3, "loss": 0.5, "candidate": False},
+    "judged": {"batch": 0, "user": 1, "item": 2, "label": 1, "loss": 0.5, "candidate": True, "score": 3},
+    "flags": {"user": 1, "item": 2, "label": 0, "count": 3, "sent": False},
+    "verdicts": {"user": 1, "item": 2, "verdict": "hard"},
+    "metrics": {"split": "test", "metric": "recall", "k": 5, "value": 0.5},
+}
+
+
+def test_every_kind_is_sound() -> None:
+    for name, kind in KINDS.items():
+        fields = [spec.name for spec in kind.fields]
+        assert kind.name == name and len(set(fields)) == len(fields) and kind.schema >= 1
+        assert set(kind.forms) <= {"text", "binary"} and all(spec.type in TYPES for spec in kind.fields)
+        assert not {"meta", "extra", "user_ids", "item_ids"} & set(fields)
+        if "text" in kind.forms:
+            assert any(spec.required for spec in kind.fields) and name in EXAMPLES
+        else:
+            assert kind.arrays and not kind.fields
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_a_jsonl_shows_its_kind(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps(EXAMPLES[kind] | {"unknown": [1]}) + "\n")
+    assert read_any(str(tmp_path / "a.jsonl")).kind == kind
+
+
+def test_what_shows_no_kind(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"x": 1}\n')
+    with pytest.raises(InputError, match=r"fits no known kind by its fields \(x\)"):
+        read_any(str(path))
+    with pytest.raises(InputError, match=r"a\.jsonl:1: field 'user' is missing"):
+        read_any(str(path), "interactions")
+    with pytest.raises(UsageError, match="--kind spells is unknown"):
+        read_any(str(path), "spells")
+    path.write_text("")
+    with pytest.raises(InputError, match="holds no records"):
+        read_any(str(path))
+
+
+def test_ids() -> None:
+    ids = Ids()
+    assert ids.add(["a", 5, "5", "a"]).tolist() == [0, 1, 1, 0] and ids.names == ["a", 5]
+    assert ids.add([]).tolist() == [] and len(ids) == 2
+    assert ids.find([5, "b", "a"]).tolist() == [1, -1, 0]
+    assert ids.translate(Ids(["5"])).tolist() == [-1, 0]
+    assert ids.take(ids.find(["5", "a"])) == [5, "a"]
+    assert Ids(["05"]).find([5]).tolist() == [-1]

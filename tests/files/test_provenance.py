@@ -1,0 +1,43 @@
+"""A binary file says how it was made, and says the same for the same work, whatever the files are called."""
+
+import json
+
+import pytest
+
+from llmhd_tools.cli import main
+from llmhd_tools.files.npz import read_arrays, unpack_json
+
+
+def made(path):
+    return unpack_json(read_arrays(str(path))["meta"], str(path), "meta")["made"]
+
+
+def test_binary_outputs_say_how_they_were_made(trained, tmp_path):
+    noisy, pruned, metrics = tmp_path / "a.npz", tmp_path / "b.npz", tmp_path / "c.npz"
+    assert main(["inject-noise", str(trained / "train.jsonl"), "--ratio", "0.1", "--seed", "7", "-o", str(noisy)]) == 0
+    history = ["--history", str(trained / "emb-1.npz"), "--history", str(trained / "emb-2.npz")]
+    assert main(["prune", str(trained / "samples-3.npz"), *history, "--alpha", "10", "-o", str(pruned)]) == 0
+    words = [
+        "evaluate",
+        str(trained / "emb-3.npz"),
+        str(trained / "test.jsonl"),
+        "--unknown",
+        "miss",
+        "-o",
+        str(metrics),
+    ]
+    assert main(words) == 0
+    assert made(noisy)["command"] == "inject-noise" and made(noisy)["params"] == {"ratio": 0.1, "seed": 7}
+    assert made(pruned)["params"]["alpha"] == 10 and len(made(pruned)["inputs"]["history"]) == 2
+    assert made(metrics)["inputs"].keys() == {"embeddings", "test"}
+    assert made(trained / "model-3.npz")["command"] == "train-epoch"
+
+
+@pytest.mark.parametrize("form", ["copy.jsonl", "copy.npz", "copy.jsonl.gz"])
+def test_the_record_does_not_depend_on_the_input_s_name_or_form(trained, tmp_path, form):
+    first, second, copy = tmp_path / "first.npz", tmp_path / "second.npz", tmp_path / form
+    assert main(["convert", str(trained / "train.jsonl"), str(copy)]) == 0
+    for source, target in ((trained / "train.jsonl", first), (copy, second)):
+        assert main(["inject-noise", str(source), "--ratio", "0.2", "-o", str(target)]) == 0
+    assert first.read_bytes() == second.read_bytes()
+    assert str(tmp_path) not in json.dumps(made(first))

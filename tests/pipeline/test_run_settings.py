@@ -1,0 +1,145 @@
+"""``run``: options by file or by word, and the folders that it refuses."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+
+import pytest
+
+CONFIG = """
+valid = "valid.jsonl"
+test = "test.jsonl"
+items = "items.jsonl"
+loss = "bpr"
+denoise = "llmhd"
+device = "cpu"
+threads = 1
+dim = 8
+layers = 2
+batch = 64
+lr = 0.02
+reg = 1e-4
+seed = 3
+alpha = 12
+max-noise = 0.3
+candidates = 0.7
+warm-up = 2
+window = 3
+confidence = 1
+epochs = 4
+keep = true
+"""
+
+
+@pytest.fixture
+def config(llmhd):
+    def write(text):
+        (llmhd.folder / "x.toml").write_text(text)
+        return ["run", "train.jsonl", "--config", "x.toml"]
+
+    return write
+
+
+def test_a_config_file_equals_the_options(llmhd, words, snapshot, config):
+    out = llmhd(*words("bpr", "llmhd", "--keep", "-o", "by-words"))
+    assert llmhd(*config(CONFIG), "-o", "by-file") == out
+    underscores = CONFIG.replace("max-noise", "max_noise").replace("warm-up", "warm_up")
+    llmhd(*config(underscores + 'output = "by-underscores"\n'))
+    wanted = snapshot(llmhd.folder / "by-words")
+    assert snapshot(llmhd.folder / "by-file") == wanted
+    assert snapshot(llmhd.folder / "by-underscores") == wanted
+
+
+def test_words_win_over_the_config_file(llmhd, words, snapshot, config):
+    llmhd(*words("bpr", "none", "--no-update"), "--epochs", 2, "-o", "by-words")
+    text = CONFIG.replace("keep = true", "update = false")
+    llmhd(*config(text), "--denoise", "none", "--epochs", 2, "-o", "by-file")
+    assert snapshot(llmhd.folder / "by-file") == snapshot(llmhd.folder / "by-words")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (CONFIG + "alpa = 3\n", "'alpa' is not an option of run"),
+        (CONFIG + 'train = "x.jsonl"\n', "'train' is not an option of run"),
+        (CONFIG.replace('"bpr"', '"hinge"'), "'hinge' is unknown"),
+        (CONFIG.replace("dim = 8", 'dim = "eight"'), "'--dim'"),
+        (CONFIG.replace("dim = 8", "dim = 0"), "'--dim'"),
+        ("dim = = 8", "is not TOML"),
+    ],
+)
+def test_a_config_file_is_checked_like_words(llmhd, config, text, told):
+    assert told in llmhd.refused(2, *config(text), "-o", "run")
+    assert not (llmhd.folder / "run").exists()
+
+
+def test_a_missing_config_file_is_named(llmhd):
+    assert "no.toml" in llmhd.refused(2, "run", "train.jsonl", "--config", "no.toml", "-o", "run")
+
+
+def test_a_folder_that_holds_a_run_is_refused_without_resume(llmhd, words, snapshot):
+    llmhd(*words("bpr", "none"), "-o", "run")
+    before = snapshot(llmhd.folder / "run")
+    assert "holds a run already; go on with --resume" in llmhd.refused(1, *words("bpr", "none"), "-o", "run")
+    assert snapshot(llmhd.folder / "run") == before
+
+
+@pytest.mark.parametrize(
+    "change", [("--lr", 0.03), ("--seed", 4), ("--denoise", "loss"), ("--window", 4), ("--valid", "test.jsonl")]
+)
+def test_resume_with_other_settings_is_refused(llmhd, words, snapshot, change):
+    llmhd(*words("bpr", "none"), "--epochs", 2, "-o", "run")
+    before = snapshot(llmhd.folder / "run")
+    told = llmhd.refused(2, *words("bpr", "none"), "--epochs", 2, *change, "-o", "run", "--resume")
+    assert f"{change[0]} differs from the run in run; --resume needs the same" in told
+    assert snapshot(llmhd.folder / "run") == before
+
+
+def test_resume_on_other_interactions_is_refused(llmhd, words, snapshot):
+    llmhd(*words("bpr", "none"), "--epochs", 2, "-o", "run")
+    before = snapshot(llmhd.folder / "run")
+    path = llmhd.folder / "train.jsonl"
+    kept = path.read_text()
+    path.unlink()  # a link to the world's file
+    path.write_text(kept + json.dumps({"user": "u0", "item": "new"}) + "\n")
+    assert "was trained on other interactions" in llmhd.refused(1, *words("bpr", "none"), "-o", "run", "--resume")
+    assert snapshot(llmhd.folder / "run") == before
+
+
+def test_a_folder_in_use_is_refused(llmhd, words, snapshot):
+    llmhd(*words("bpr", "none"), "--epochs", 2, "-o", "run")
+    before = snapshot(llmhd.folder / "run")
+    handle = os.open(llmhd.folder / "run", os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        assert "run: is in use by another run" in llmhd.refused(1, *words("bpr", "none"), "-o", "run", "--resume")
+    finally:
+        os.close(handle)
+    assert snapshot(llmhd.folder / "run") == before
+    llmhd(*words("bpr", "none"), "--epochs", 2, "-o", "run", "--resume")
+
+
+def test_a_damaged_record_is_told(llmhd, words):
+    llmhd(*words("bpr", "none"), "--epochs", 2, "-o", "run")
+    (llmhd.folder / "run" / "settings.json").write_text("{")
+    assert "is not the record of a run" in llmhd.refused(1, *words("bpr", "none"), "-o", "run", "--resume")
+
+
+def test_llmhd_without_item_texts_is_refused_before_anything_is_made(llmhd):
+    words = ["run", "train.jsonl", "--valid", "valid.jsonl", "--denoise", "llmhd", "-o", "run"]
+    assert "--items" in llmhd.refused(2, *words)
+    assert not (llmhd.folder / "run").exists()
+
+
+def test_early_stopping_keeps_the_best_epoch(llmhd, words):
+    llmhd(*words("bpr", "none"), "--epochs", 40, "--patience", 2, "--lr", 0.2, "--select", "recall@5", "-o", "run")
+    records = [json.loads(line) for line in (llmhd.folder / "run" / "metrics.jsonl").read_text().splitlines()]
+    valid = [r["value"] for r in records if (r["split"], r["metric"], r.get("k")) == ("valid", "recall", 5)]
+    best = valid.index(max(valid)) + 1  # of equal ones the first
+    assert len(valid) == best + 2 < 40
+    assert {r["epoch"] for r in records if r["split"] == "test"} == {best}
+    assert json.loads((llmhd.folder / "run" / "progress.json").read_text()) == {
+        "best": max(valid), "best_epoch": best, "epoch": best + 2,
+    }  # fmt: skip
