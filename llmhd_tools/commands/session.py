@@ -112,11 +112,13 @@ def _planning(options: LlmOptions, asker: Asker, command: str) -> Iterator[Sessi
 
 
 def _writing(options: LlmOptions, asker: Asker, command: str) -> Iterator[Session]:
+    from llmhd_tools.files.streams import check_output, open_out
     from llmhd_tools.llm.batch import Requests
     from llmhd_tools.llm.cache import Cache
 
     assert options.requests is not None
-    requests = Requests(asker, Cache(options.cache), options.requests)
+    check_output(options.requests)
+    requests = Requests(asker, Cache(options.cache), options.requests, open_out)
     with contextlib.closing(requests):
         try:
             yield Session(requests, answers=False)
@@ -131,6 +133,7 @@ def _writing(options: LlmOptions, asker: Asker, command: str) -> Iterator[Sessio
 
 
 def _answering(options: LlmOptions, asker: Asker, command: str) -> Iterator[Session]:
+    from llmhd_tools.files.jsonl import read_records
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.llm.batch import Responses
     from llmhd_tools.llm.cache import Cache
@@ -141,7 +144,8 @@ def _answering(options: LlmOptions, asker: Asker, command: str) -> Iterator[Sess
     check_output(options.usage)
     provider: Responses | Service
     if options.responses:
-        provider = Responses(asker, Cache(options.cache), options.responses)
+        lines = ((path, number, record) for path in options.responses for number, record in read_records(path))
+        provider = Responses(asker, Cache(options.cache), lines)
     else:
         url = endpoint(options.base_url)
         client = None

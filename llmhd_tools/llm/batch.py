@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any
 
 from llmhd_tools.errors import InputError, ServiceError
-from llmhd_tools.files.jsonl import read_records
-from llmhd_tools.files.streams import STDIO, check_output, open_out
 from llmhd_tools.llm.asking import Asker
 from llmhd_tools.llm.cache import Cache
 from llmhd_tools.llm.calls import Call
@@ -30,24 +29,31 @@ _WRITTEN = Answer(error="written as a request, not asked")
 class Requests:
     """A Provider that writes each call not in the cache as a batch line, once, and answers nothing.
 
-    A file that is full is followed by ``NAME-2.jsonl`` and so on; stdout is never split.
+    ``open_file`` opens a file that appears whole or not at all. A full one is followed by ``NAME-2.jsonl`` and so on;
+    stdout (``-``) is never split.
     """
 
     notice = None
 
     def __init__(
-        self, asker: Asker, cache: Cache, path: str, *, lines: int = MOST_LINES, size: int = MOST_BYTES
+        self,
+        asker: Asker,
+        cache: Cache,
+        path: str,
+        open_file: Callable[[str], AbstractContextManager[IO[bytes]]],
+        *,
+        lines: int = MOST_LINES,
+        size: int = MOST_BYTES,
     ) -> None:
         self.name = f"openai:{asker.model}"
         self.asker, self._cache, self._path = asker, cache, path
-        self._lines, self._size = lines, size
+        self._open_file, self._lines, self._size = open_file, lines, size
         self._seen: set[bytes] = set()
         self._open = contextlib.ExitStack()
         self._out: IO[bytes] | None = None
         self._room = (0, 0)
         self.files: list[str] = []
         self.written = self.cached = 0
-        check_output(path)
 
     def answer(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """Write each request that needs asking."""
@@ -71,7 +77,7 @@ class Requests:
     def _write(self, call: Call) -> None:
         line = {"custom_id": call.key, "method": "POST", "url": "/v1/chat/completions", "body": call.body}
         data = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-        if self._out is None or (self._path != STDIO and (self._room[0] < 1 or self._room[1] < len(data))):
+        if self._out is None or (self._path != "-" and (self._room[0] < 1 or self._room[1] < len(data))):
             self._next_file()
         assert self._out is not None
         self._out.write(data)
@@ -83,7 +89,7 @@ class Requests:
         path = Path(self._path)
         number = len(self.files) + 1
         name = self._path if number == 1 else str(path.with_name(f"{path.stem}-{number}{path.suffix}"))
-        self._out = self._open.enter_context(open_out(name))
+        self._out = self._open.enter_context(self._open_file(name))
         self._room = self._lines, self._size
         self.files.append(name)
 
@@ -107,18 +113,15 @@ class Responses:
 
     notice = None
 
-    def __init__(self, asker: Asker, cache: Cache, paths: Sequence[str]) -> None:
+    def __init__(self, asker: Asker, cache: Cache, lines: Iterable[tuple[str, int, Mapping[str, Any]]]) -> None:
+        """``lines``: file, line number and record of every line of the files."""
         self.name = f"openai:{asker.model}"
         self.asker, self.usage, self._cache = asker, Usage(), cache
         asker.ask_again = False
         self._lines: dict[str, Reply | str] = {}
         self._where: dict[str, str] = {}
         self._used: set[str] = set()
-        for path in paths:
-            self._read(path)
-
-    def _read(self, path: str) -> None:
-        for number, record in read_records(path):
+        for path, number, record in lines:
             key = record.get("custom_id")
             if not isinstance(key, str) or not key:
                 raise InputError("has no 'custom_id'; is it a file of batch answers?", where=path, line=number)
@@ -165,7 +168,7 @@ class Responses:
         self._cache.close()
 
 
-def read_line(record: dict[str, Any]) -> Reply | str:
+def read_line(record: Mapping[str, Any]) -> Reply | str:
     """The reply in a batch answer's line, or what went wrong."""
     response = record.get("response")
     error = record.get("error")

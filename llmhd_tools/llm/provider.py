@@ -118,6 +118,8 @@ def open_provider(spec: str, *, item_texts: Sequence[str]) -> Provider:
     Raises UsageError, with the known forms, when no provider has this name.
     """
     kind, model = split_spec(spec)
+    if kind == SERVICE:
+        raise UsageError(f"--llm {SERVICE} is a service, not a local provider; only the commands' options can open it")
     return _OPENERS[kind](model, item_texts)
 
 
