@@ -58,7 +58,9 @@ def imports(tree: ast.AST) -> Iterator[str]:
 def ours(names: Iterator[str]) -> set[str]:
     """Layers of this package among imported names; names of the package itself, such as __version__, are none."""
     parts = [name.split(".") for name in names]
-    return {layer(part[1]) for part in parts if part[0] == "llmhd_tools" and len(part) > 1 and not part[1].startswith("__")}
+    return {
+        layer(part[1]) for part in parts if part[0] == "llmhd_tools" and len(part) > 1 and not part[1].startswith("__")
+    }
 
 
 @pytest.mark.parametrize("module", MODULES)

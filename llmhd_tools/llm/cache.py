@@ -59,6 +59,7 @@ class Cache:
             raise InputError("is a database of another program; name another file with --cache", where=self.path)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.execute("PRAGMA wal_autocheckpoint=8192")  # pages; a checkpoint waits for the disk
         if not tables:
             self._db.execute(f"PRAGMA application_id={APPLICATION}")
             self._db.execute(_CREATE)

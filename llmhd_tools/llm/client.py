@@ -11,21 +11,18 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from llmhd_tools.errors import InputError, ServiceError, UsageError
 from llmhd_tools.llm.calls import Call
 from llmhd_tools.llm.deadline import Deadline
 from llmhd_tools.llm.reply import Failed, Reply, Retry, read_response
-
-if TYPE_CHECKING:
-    import httpx2
+from llmhd_tools.llm.transport import open_transport
 
 BASE_URL = "https://api.openai.com/v1"
-MAX_BODY = 8 << 20  # bytes of one response
 _HIDDEN = "(key)"
 
 
@@ -107,9 +104,7 @@ class Client:
         import httpx2
         import openai
 
-        transport = _aiohttp_transport(self.most) or _bounded_transport(
-            httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_connections=self.most))
-        )
+        transport = open_transport(self.url, self.most)
         plain = httpx2.AsyncClient(transport=transport, follow_redirects=False, timeout=None)
         return openai.AsyncOpenAI(
             base_url=self.url,
@@ -133,81 +128,6 @@ def _root(error: BaseException) -> str:
     while (cause := error.__cause__) is not None:
         error = cause
     return (str(error) or type(error).__name__)[:120]
-
-
-async def _bounded(chunks: AsyncIterator[bytes] | Any, encoding: str | None) -> AsyncIterator[bytes]:
-    if encoding not in (None, "", "identity"):
-        raise Retry("the service sent a compressed answer, which was not asked for")
-    size = 0
-    async for chunk in chunks:
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise Retry(f"the service sent more than {MAX_BODY >> 20} MiB")
-        yield chunk
-
-
-def _bounded_transport(inner: httpx2.AsyncHTTPTransport) -> httpx2.AsyncBaseTransport:
-    """httpx2's transport with a limit on the size of a response."""
-    import httpx2
-
-    class Stream(httpx2.AsyncByteStream):
-        def __init__(self, stream: Any, encoding: str | None) -> None:
-            self._stream, self._encoding = stream, encoding
-
-        def __aiter__(self) -> AsyncIterator[bytes]:
-            return _bounded(self._stream, self._encoding)
-
-        async def aclose(self) -> None:
-            await self._stream.aclose()
-
-    class Transport(httpx2.AsyncBaseTransport):
-        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-            response = await inner.handle_async_request(request)
-            response.stream = Stream(response.stream, response.headers.get("content-encoding"))
-            return response
-
-        async def aclose(self) -> None:
-            await inner.aclose()
-
-    return Transport()
-
-
-def _aiohttp_transport(most: int) -> httpx2.AsyncBaseTransport | None:
-    """A transport over aiohttp, where that is installed."""
-    try:
-        import aiohttp
-    except ImportError:
-        return None
-    import httpx2
-
-    class Transport(httpx2.AsyncBaseTransport):
-        session: aiohttp.ClientSession | None = None
-
-        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-            if self.session is None:
-                self.session = aiohttp.ClientSession(
-                    connector=aiohttp.TCPConnector(limit=most),
-                    auto_decompress=False,
-                    trust_env=True,
-                    timeout=aiohttp.ClientTimeout(total=None),
-                    cookie_jar=aiohttp.DummyCookieJar(),
-                )
-            headers = {k: v for k, v in request.headers.items() if k not in ("host", "content-length", "connection")}
-            try:
-                async with self.session.request(
-                    request.method, str(request.url), data=await request.aread(), headers=headers, allow_redirects=False
-                ) as answer:
-                    chunks = _bounded(answer.content.iter_any(), answer.headers.get("content-encoding"))
-                    body = b"".join([chunk async for chunk in chunks])
-                    return httpx2.Response(answer.status, headers=list(answer.headers.items()), content=body)
-            except aiohttp.ClientError as error:
-                raise httpx2.ConnectError(str(error) or type(error).__name__) from None
-
-        async def aclose(self) -> None:
-            if self.session is not None:
-                await self.session.close()
-
-    return Transport()
 
 
 class BatchService:

@@ -40,6 +40,7 @@ class Question(Protocol):
 class _Slot:
     question: Question | None
     answer: Answer | None = None
+    next: Call | None = None  # what is to be sent
 
 
 class Engine:
@@ -111,6 +112,7 @@ class Engine:
             if isinstance(found, Answer):
                 slot.answer = found
                 continue
+            slot.next = found
             if self._attempts is None:
                 where = self._cache.path
                 raise InputError("does not hold an answer that is needed; run again without --offline", where=where)
@@ -158,14 +160,9 @@ class Engine:
                 return
 
     async def _resolve(self, slot: _Slot) -> Answer:
-        question = slot.question
-        assert question is not None and self._attempts is not None
-        call = question.call
+        question, call = slot.question, slot.next
+        assert question is not None and call is not None and self._attempts is not None
         while True:
-            found = self._known(question, call)
-            if isinstance(found, Answer):
-                return found
-            call = found
             try:
                 reply = await self._attempts.reply(call)
             except Failed as fault:
@@ -174,6 +171,8 @@ class Engine:
             self._usage.sent(call, reply)
             self._keep(call, reply)
             settled = question.settle(call, reply)
+            if isinstance(settled, Call):
+                settled = self._known(question, settled)
             if isinstance(settled, Answer):
                 return settled
             call = settled

@@ -38,7 +38,7 @@ def call(number: int = 0) -> Call:
 
 def outcome(server: FaultServer, transport: str, monkeypatch) -> Reply | Exception:
     if transport == "httpx2":
-        monkeypatch.setattr("llmhd_tools.llm.client._aiohttp_transport", lambda most: None)
+        monkeypatch.setattr("llmhd_tools.llm.transport._aiohttp_transport", lambda most, url: None)
     else:
         pytest.importorskip("aiohttp")
     client = Client(server.url, KEY, deadline=0.7, most=4)
