@@ -87,6 +87,10 @@ def _invoke(args: list[str]) -> int | None:
             code: int | None = app.invoke(context)
             return code
     except typer.Exit as done:
+        if done.exit_code == 0 and "--help" in args and args[0] in ("train-epoch", "run"):
+            from llmhd_tools.commands.methods import tell
+
+            tell(args)
         return done.exit_code
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from llmhd_tools.console import Level
+from llmhd_tools.registry import BACKBONES, DENOISERS
 
 
 def _quiet(value: bool) -> bool:
@@ -50,7 +51,22 @@ Threads = Annotated[
     int | None, typer.Option("--threads", help="CPU threads of torch. [the usable processors, at most 8]", min=1)
 ]
 
-Backbone = Annotated[str | None, typer.Option("--backbone", help="lightgcn. [lightgcn]")]
+Backbone = Annotated[
+    str | None,
+    typer.Option("--backbone", help=f"{', '.join(BACKBONES)}. [lightgcn]", callback=one_of(*BACKBONES)),
+]
+Denoise = Annotated[
+    str | None,
+    typer.Option("--denoise", help=f"Inside each step: {', '.join(DENOISERS)}. [none]", callback=one_of(*DENOISERS)),
+]
+Words = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="An option of the chosen methods; `--backbone sgl --denoise dcf --help` lists theirs. Repeat it.",
+        metavar="NAME=VALUE",
+    ),
+]
 Loss = Annotated[
     str | None, typer.Option("--loss", help="bpr (pairwise) or bce (pointwise). [bpr]", callback=one_of("bpr", "bce"))
 ]
@@ -63,7 +79,7 @@ LearningRate = Annotated[
     float | None, typer.Option("--lr", help="Adam's learning rate. [0.005]", min=0, callback=finite)
 ]
 Regularisation = Annotated[
-    float | None, typer.Option("--reg", help="Weight of the embedding norms. [1e-5]", min=0, callback=finite)
+    float | None, typer.Option("--reg", help="Weight of the embedding norms. [1e-5; ncl 1e-4]", min=0, callback=finite)
 ]
 ModelSeed = Annotated[int | None, typer.Option("--seed", help="Seed of all random draws. [0]", min=0)]
 
@@ -131,6 +147,12 @@ History = Annotated[
     list[str],
     typer.Option(
         "--history", help="Embeddings of the last epochs, oldest first; repeat it, one file each.", metavar="FILE"
+    ),
+]
+More = Annotated[
+    list[str],
+    typer.Argument(
+        help="Further files of --history, so that --history emb-{1,2}.npz can stand for two.", metavar="[HISTORY]..."
     ),
 ]
 Scope = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,8 +41,18 @@ def read_training(path: str) -> Training:
 
 
 def read_history(paths: Sequence[str], users: Ids, items: Ids) -> tuple[list[Embeddings], list[str]]:
-    """Embeddings of the last epochs, rows in the order of the given ids, and their digests."""
+    """Embeddings of the last epochs, rows in the order of the given ids, and their digests.
+
+    Raises InputError where files that know their epoch are not oldest first: the last one counts as the present.
+    """
     history = [read_tensors(path, "embeddings") for path in paths]
+    for older, newer in itertools.pairwise(history):
+        then, now = older.meta.get("epoch"), newer.meta.get("epoch")
+        if then is not None and now is not None and then >= now:
+            raise InputError(
+                f"holds epoch {now}, but {older.source} before it holds epoch {then}; give each epoch once, oldest first",
+                where=newer.source,
+            )
     return align(history, users, items), [tensors.digest() for tensors in history]
 
 

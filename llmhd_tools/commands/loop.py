@@ -14,8 +14,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from llmhd_tools import console
-from llmhd_tools.commands.evaluate import check_known, noise_metrics, parse_at, parse_metrics, rank_metrics
-from llmhd_tools.commands.loading import align, by_user, read_training, texts_of
+from llmhd_tools.commands.evaluate import noise_metrics, parse_at, parse_metrics, rank_metrics, tell_unknown
+from llmhd_tools.commands.loading import align, by_user, texts_of, training
 from llmhd_tools.commands.prune import prune
 from llmhd_tools.commands.score import score
 from llmhd_tools.commands.session import session
@@ -29,6 +29,7 @@ from llmhd_tools.files.streams import open_out, remove_unfinished
 from llmhd_tools.files.tables import Table, read_table, write_table
 from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
 from llmhd_tools.options_llm import LlmOptions
+from llmhd_tools.registry import STAGED
 
 Record = dict[str, Any]
 _OF_LLM = ("llm", "domain", "templates", "param", "budget", "expected_score")  # those that answers depend on
@@ -46,6 +47,7 @@ class Settings:
     profiles: str | None
     denoise: str
     backbone: str | None
+    words: list[str] | None
     loss: str | None
     dim: int | None
     layers: int | None
@@ -83,7 +85,12 @@ class Settings:
     def chosen(self) -> Record:
         """The training settings that were given."""
         names = ("backbone", "loss", "dim", "layers", "batch", "lr", "reg", "seed")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in names} | {"denoise": "none" if self.staged else self.denoise}
+
+    @property
+    def staged(self) -> bool:
+        """Whether stages before the training step denoise, not the step itself."""
+        return self.denoise in STAGED
 
 
 @dataclass
@@ -117,10 +124,15 @@ class Loop:
             self._open(resume)
             self._load()
             limit = self.settings.epochs
-            while (
-                self.progress.epoch < limit and self.progress.epoch - self.progress.best_epoch < self.settings.patience
-            ):
-                self._epoch(self.progress.epoch + 1)
+            try:
+                while (
+                    self.progress.epoch < limit
+                    and self.progress.epoch - self.progress.best_epoch < self.settings.patience
+                ):
+                    self._epoch(self.progress.epoch + 1)
+            except KeyboardInterrupt:
+                console.note(f"run: stopped after epoch {self.progress.epoch}; the same words with --resume go on")
+                raise
             self._finish()
 
     def _open(self, resume: bool) -> None:
@@ -140,6 +152,8 @@ class Loop:
                 r for _, r in read_records(self._path("metrics.jsonl")) if r["epoch"] <= self.progress.epoch
             ]
             self.records = [r for r in self.records if r["split"] != "test"]
+        elif resume:
+            console.note(f"run: {self.folder} holds no whole epoch yet; starting with the first")
         if resume:
             self._tidy()
 
@@ -151,20 +165,22 @@ class Loop:
         """Read what the run needs; the folder becomes a run's only once all of it is good."""
         s, done = self.settings, self.progress.epoch
         self.interactions = read_table(s.train, "interactions")
-        self.training = read_training(s.train)
+        if s.noise and "noise" not in self.interactions:
+            raise InputError("has no 'noise' marks for --noise to measure against", where=s.train)
+        self.training = training(self.interactions)
         self.valid = read_table(s.valid, "interactions")
         self.test = read_table(s.test, "interactions") if s.test else None
         for table in (self.valid, self.test):
             if table is not None:
-                check_known(table, self.training.users, self.training.items, s.unknown)
+                tell_unknown("run", table, self.training.users, self.training.items, s.unknown)
         model = read_tensors(self._path(f"epoch-{done}", "model.npz"), "model") if done else None
-        self.run_ = open_run(self.training, s.chosen, s.device, s.threads, model)
+        self.run_ = open_run(self.training, s.chosen, s.words or [], s.device, s.threads, model)
         pick_rule(s.rule, self.run_.config.loss)
         self.items = texts_of(read_table(s.items, "items")) if s.items and self.llmhd else {}
         profiles = read_table(s.profiles, "profiles") if s.profiles and self.llmhd else None
         if not done:
             _write_json(self._path("settings.json"), self._settings())
-        if s.denoise == "none":
+        if not s.staged:
             return
         ids = {"users": self.training.users, "items": self.training.items}
         for epoch in range(max(1, done - s.window + 1), done + 1):
@@ -194,17 +210,17 @@ class Loop:
         """One epoch: judge its samples, train on the rest, measure, update profiles, draw the next samples."""
         s, started = self.settings, time.perf_counter()
         os.makedirs(self._path(f"epoch-{epoch}"), exist_ok=True)
-        denoised = s.denoise != "none" and epoch > s.warm_up
+        denoised = s.staged and epoch > s.warm_up
         judged = self._judge(epoch) if denoised else None
         self.run_.train(self.samples if denoised else None, judged, s.rule, s.threshold_alpha or s.alpha)
         z = self.run_.embeddings()
         write_tensors(self._path(f"epoch-{epoch}", "embeddings.npz"), z)
         counts = self._counts(judged)
-        if s.denoise != "none":
+        if s.staged:
             self.history.append(z)
         if denoised and self.llmhd and s.update:
             counts["updated-profiles"] = self._update(epoch).updated
-        if s.denoise != "none" and epoch >= s.warm_up:
+        if s.staged and epoch >= s.warm_up:
             os.makedirs(self._path(f"epoch-{epoch + 1}"), exist_ok=True)
             self.samples = self.run_.next_samples()
             write_table(self._path(f"epoch-{epoch + 1}", "samples.npz"), self.samples)
@@ -276,8 +292,10 @@ class Loop:
     def _measure(self, z: Tensors, counts: dict[str, int]) -> float:
         """Record the epoch's metrics and counts; the value of the metric that chooses the epoch."""
         hidden = [by_user(self.interactions, z.users, z.items)]
-        found = rank_metrics(z, self.valid, hidden, self.at, self.names, "valid", self.settings.unknown)
-        (chosen,) = rank_metrics(z, self.valid, hidden, [self.k], [self.metric], "valid", self.settings.unknown)
+        lengths, names = sorted({*self.at, self.k}), list(dict.fromkeys([*self.names, self.metric]))
+        ranked = rank_metrics(z, self.valid, hidden, lengths, names, "valid", self.settings.unknown)
+        found = [r for r in ranked if r["k"] in self.at and r["metric"] in self.names]
+        chosen = next(r for r in ranked if (r["metric"], r["k"]) == (self.metric, self.k))
         if chosen not in found:
             found.append(chosen)
         head = {"epoch": z.meta["epoch"], "split": "train"}
@@ -332,9 +350,9 @@ class Loop:
 def _selection(text: str) -> tuple[str, int]:
     """("ndcg", 10) of ``ndcg@10``. Raises UsageError where it is not a metric and a length."""
     name, _, k = text.partition("@")
-    if not k.isdecimal() or int(k) < 1:
+    if "," in name or not k.isdecimal() or int(k) < 1:
         raise UsageError(f"--select '{text}' is not a metric and a list length such as ndcg@10")
-    return parse_metrics(name)[0], int(k)
+    return parse_metrics(name, "--select")[0], int(k)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from llmhd_tools.options import (
     History,
     Link,
     MaxNoise,
+    More,
     Out,
     Quiet,
     Schedule,
@@ -30,6 +31,7 @@ def command(
     samples: Annotated[
         str, typer.Argument(help="Samples of the coming epoch (train-epoch --next).", metavar="SAMPLES")
     ],
+    more: More = [],  # noqa: B006 - typer copies it
     history: History = [],  # noqa: B006 - typer copies it
     alpha: Alpha = 3000.0,
     max_noise: MaxNoise = 0.05,
@@ -55,6 +57,7 @@ def command(
     \b
     Examples:
       llmhd prune samples-3.npz --history emb-1.npz --history emb-2.npz > noisy-3.jsonl
+      llmhd prune samples-6.npz --history emb-{1,2,3,4,5}.npz > noisy-6.jsonl
       llmhd prune samples-3.npz --candidates 0 | llmhd train-epoch train.jsonl --from model-2.npz --judged - ...
     """
     from llmhd_tools import console
@@ -65,6 +68,7 @@ def command(
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import read_table, write_table
 
+    history = [*history, *more]
     check_output(output, [samples, *history])
     table = read_table(samples, "samples")
     first = table.meta.get("step", step)

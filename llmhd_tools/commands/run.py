@@ -33,10 +33,12 @@ from llmhd_tools.options import (
     Tracked,
     Unknown,
     Verbose,
+    Words,
     finite,
     one_of,
 )
 from llmhd_tools.options_llm import ONE_BY_ONE, LlmOptions, takes_llm
+from llmhd_tools.registry import DENOISERS, STAGED
 
 File = str | None
 
@@ -59,9 +61,17 @@ def _config(context: typer.Context, path: File) -> File:
     by_option = {
         option.lstrip("-"): p.name for p in context.command.params for option in p.opts if option.startswith("--")
     }
-    if unknown := [name for name in given if name.replace("_", "-") not in by_option]:
-        raise typer.BadParameter(f"{path}: '{unknown[0]}' is not an option of run")
-    context.default_map = {by_option[name.replace("_", "-")]: value for name, value in given.items()}
+    flags = {p.name for p in context.command.params if getattr(p, "is_flag", False)}
+    defaults = {}
+    for name, value in given.items():
+        option = by_option.get(name.replace("_", "-"))
+        if option in (None, "config", "help"):
+            raise typer.BadParameter(f"{path}: '{name}' is not an option of run")
+        if isinstance(value, bool) != (option in flags) or isinstance(value, dict):
+            wanted = "true or false" if option in flags else "a number or a string"
+            raise typer.BadParameter(f"{path}: '{name}' must be {wanted}")
+        defaults[option] = ",".join(map(str, value)) if isinstance(value, list) else value
+    context.default_map = defaults
     return path
 
 
@@ -86,11 +96,13 @@ def command(
         str,
         typer.Option(
             "--denoise",
-            help="none; loss: drop all noisy samples; llmhd: rescue the hard ones.",
-            callback=one_of("none", "loss", "llmhd"),
+            help="none; loss: drop all noisy samples; llmhd: rescue the hard ones; or, inside each step, "
+            f"{', '.join(name for name in DENOISERS if name != 'none')}.",
+            callback=one_of(*DENOISERS, *STAGED),
         ),
     ] = "none",
     backbone: Backbone = None,
+    words: Words = None,
     loss: Loss = None,
     dim: Dim = None,
     layers: Layers = None,
@@ -147,6 +159,7 @@ def command(
     Examples:
       llmhd run train.jsonl --valid valid.jsonl --test test.jsonl --epochs 60 -o runs/bpr
       llmhd run train.jsonl --valid valid.jsonl --items items.jsonl --denoise llmhd --max-noise 0.1 -o runs/llmhd
+      llmhd run train.jsonl --valid valid.jsonl --backbone sgl --denoise r-ce --set beta=0.3 -o runs/sgl-r-ce
     """
     given = locals()
     if denoise == "llmhd" and items is None:

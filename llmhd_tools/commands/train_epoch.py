@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import InitVar, dataclass, field, fields
+from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from llmhd_tools.errors import InputError, UsageError
-from llmhd_tools.files.streams import check_output, suffix_of
+from llmhd_tools.files.streams import check_binary, check_output, suffix_of
 from llmhd_tools.options import (
     Backbone,
     Batch,
+    Denoise,
     Device,
     Dim,
     Layers,
@@ -26,6 +27,7 @@ from llmhd_tools.options import (
     Threads,
     ThresholdAlpha,
     Verbose,
+    Words,
 )
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from llmhd_tools.train.trainer import State, Trainer
 
 Path = str | None
+GROUPS = ("param", "first", "second", "denoiser")  # of a model's arrays
 
 
 def command(
@@ -67,6 +70,8 @@ def command(
     ] = None,
     epochs: Annotated[int, typer.Option("--epochs", help="Epochs to train.", min=1)] = 1,
     backbone: Backbone = None,
+    denoise: Denoise = None,
+    words: Words = None,
     loss: Loss = None,
     dim: Dim = None,
     layers: Layers = None,
@@ -84,13 +89,15 @@ def command(
     """Train one epoch, or several, of a recommender.
 
     Samples of an epoch depend on the seed and the epoch's number alone, so --epochs 3 equals three times one epoch.
-    With --judged, the noisy rows that the scores do not call hard stay out of the loss (Eq. 12-16, 23-24). Going on
-    with --from, the model's own settings hold, and another training file is refused.
+    With --judged, the noisy rows that the scores do not call hard stay out of the loss (Eq. 12-16, 23-24). --denoise
+    does without scores instead, inside each step. Going on with --from, the model's own settings hold, and another
+    training file is refused.
 
     \b
     Examples:
       llmhd train-epoch train.jsonl --seed 1 -o model-1.npz --embeddings emb-1.npz --next samples-2.npz
       llmhd train-epoch train.jsonl --from model-2.npz --samples samples-3.npz --judged judged-3.jsonl -o model-3.npz
+      llmhd train-epoch train.jsonl --backbone sgl --denoise t-ce --set max-drop=0.1 --epochs 20 -o model-20.npz
     """
     from llmhd_tools import console
     from llmhd_tools.commands.loading import read_training
@@ -100,12 +107,15 @@ def command(
     outputs = [output, embeddings, next_, verdicts]
     for number, path in enumerate(outputs):
         check_output(path, [train, model, samples, judged, *outputs[:number]])
+    for path in (output, embeddings):
+        check_binary(path)
     if epochs > 1 and (samples or judged or verdicts):
         raise UsageError("--samples, --judged and --verdicts belong to one epoch; leave out --epochs")
     if verdicts and not judged:
         raise UsageError("--verdicts needs --judged: without it nothing is dropped")
     chosen = {
         "backbone": backbone,
+        "denoise": denoise,
         "loss": loss,
         "dim": dim,
         "layers": layers,
@@ -114,7 +124,12 @@ def command(
         "reg": reg,
         "seed": seed,
     }
-    run = open_run(read_training(train), chosen, device, threads, read_tensors(model, "model") if model else None)
+    start = read_tensors(model, "model") if model else None
+    run = open_run(read_training(train), chosen, words or [], device, threads, start)
+    if judged and run.config.denoise != "none":
+        raise UsageError(
+            f"--judged drops samples, and --denoise {run.config.denoise} does it its own way; leave one out"
+        )
     table = run.read_samples(samples) if samples else None
     noisy = run.read_judged(judged) if judged else None
     for _ in console.progress(range(epochs), "training", epochs):
@@ -142,7 +157,7 @@ def settings_of(model: Tensors) -> dict[str, Any]:
     from llmhd_tools.train.config import Config
 
     kept = model.meta.get("config")
-    types = {f.name: type(f.default) for f in fields(Config)}
+    types = {name: type(value) for name, value in Config().as_dict().items()}
     if not isinstance(kept, dict) or {name: type(value) for name, value in kept.items()} != types:
         raise InputError("has no settings that this llmhd understands", where=model.source)
     if not {"epoch", "step"} <= model.meta.keys():
@@ -151,26 +166,36 @@ def settings_of(model: Tensors) -> dict[str, Any]:
 
 
 def open_run(
-    training: Training, chosen: dict[str, Any], device: str, threads: int | None, model: Tensors | None = None
+    training: Training,
+    chosen: dict[str, Any],
+    words: list[str],
+    device: str,
+    threads: int | None,
+    model: Tensors | None = None,
 ) -> Run:
     """A run at its start, or where ``model`` left it; ``chosen`` holds the settings that were given, None for the others.
 
-    Raises InputError for a model of another graph, UsageError for a setting that contradicts the model's.
+    ``words`` are ``NAME=VALUE`` options of the methods. Raises InputError for a model of another graph, UsageError for
+    a setting that contradicts the model's.
     """
     from llmhd_tools.train.config import Config
+    from llmhd_tools.train.methods import known, parse, resolve
 
-    given = {name: value for name, value in chosen.items() if value is not None}
     if model is None:
-        return Run(training, Config(**given), device, threads)
+        return Run(training, resolve(chosen, words), device, threads)
     kept = settings_of(model)
-    for name, value in given.items():
-        if value != kept[name]:
-            raise UsageError(
-                f"--{name} {value} contradicts {model.source}, which was trained with {kept[name]}; leave it out"
-            )
+    if not known(kept):
+        raise InputError("has no settings that this llmhd understands", where=model.source)
+    config = Config(**kept)
+    given = {f"--{k} {v}": (v, getattr(config, k)) for k, v in chosen.items() if v is not None}
+    for name, value in parse(config.backbone, config.denoise, words).items():
+        given[f"--set {name}={value}"] = (value, config.options[name])
+    for told, (value, trained) in given.items():
+        if value != trained:
+            raise UsageError(f"{told} contradicts {model.source}, which was trained with {trained}; leave it out")
     if model.meta.get("graph") != training.digest:
         raise InputError("was trained on other interactions; go on with the same file", where=model.source)
-    return Run(training, Config(**kept), device, threads, model)
+    return Run(training, config, device, threads, model)
 
 
 @dataclass
@@ -229,6 +254,8 @@ class Run:
             keep, self.verdicts = decide(judged, arrays, self.trainer.step, rule, alpha)
         self.loss = self.trainer.train(arrays, keep)
         self._made, self._model = made("train-epoch", params, inputs), None
+        if self.verdicts is not None:
+            self.verdicts.meta = {"epoch": self.trainer.epoch, "made": self._made}
 
     def _draw(self, epoch: int) -> Samples:
         from llmhd_tools.core.sampling import draw_samples
@@ -247,7 +274,7 @@ class Run:
             state = self.trainer.state()
             arrays = {
                 f"{group}.{name}": array
-                for group, named in (("param", state.params), ("first", state.first), ("second", state.second))
+                for group, named in zip(GROUPS, (state.params, state.first, state.second, state.denoiser), strict=True)
                 for name, array in named.items()
             }
             self._model = self._tensors(
@@ -277,10 +304,12 @@ class Run:
         return Table("samples", columns, self.training.users, self.training.items, meta)
 
     def read_samples(self, path: str) -> Table:
-        """Read the samples of the coming epoch. Raises InputError for those of another epoch or another objective."""
+        """Read the samples of the coming epoch. Raises InputError for those of other interactions, epoch or objective."""
         from llmhd_tools.files.tables import read_table
 
         table = read_table(path, "samples", users=self.training.users, items=self.training.items)
+        if table.meta.get("graph", self.training.digest) != self.training.digest:
+            raise InputError("holds samples of other interactions than the training file's", where=path)
         epoch = table.meta.get("epoch", self.trainer.epoch + 1)
         if epoch != self.trainer.epoch + 1:
             raise InputError(
@@ -306,7 +335,7 @@ def _state_of(model: Tensors) -> State:
     """The training state in a model file. Raises InputError where a part is missing."""
     from llmhd_tools.train.trainer import State
 
-    groups: dict[str, dict[str, Any]] = {"param": {}, "first": {}, "second": {}}
+    groups: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
     for key, array in model.arrays.items():
         group, _, name = key.partition(".")
         if group in groups:
@@ -319,7 +348,8 @@ def _state_of(model: Tensors) -> State:
                 raise InputError(
                     f"parameter '{name}' and its moments are not of one shape, float32", where=model.source
                 )
-    return State(groups["param"], groups["first"], groups["second"], model.meta["epoch"], model.meta["step"])
+    epoch, step = model.meta["epoch"], model.meta["step"]
+    return State(groups["param"], groups["first"], groups["second"], epoch, step, groups["denoiser"])
 
 
 def _digest(samples: Samples) -> str:

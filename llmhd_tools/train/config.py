@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar
+
+Declared = TypeVar("Declared")
 
 
 @dataclass(frozen=True)
 class Config:
-    """Backbone, objective and optimiser of one run. ``batch`` counts triples (bpr) or labelled rows (bce)."""
+    """Methods, objective and optimiser of one run. ``batch`` counts triples (bpr) or labelled rows (bce).
+
+    ``options`` holds those of the backbone and of the denoiser by name; what is missing has its declared default.
+    """
 
     backbone: str = "lightgcn"
     loss: str = "bpr"
+    denoise: str = "none"
     dim: int = 64
     layers: int = 3
     batch: int = 1024
     lr: float = 0.005
     reg: float = 1e-5
     seed: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form, as kept in a model's meta."""
         return asdict(self)
+
+    def pick(self, declared: type[Declared]) -> Declared:
+        """The options that a method's ``Options`` declares, with this run's values."""
+        names = {f.name for f in fields(declared)}  # type: ignore[arg-type]
+        return declared(**{name: value for name, value in self.options.items() if name in names})
+
+
+def option(default: Any, help: str, **limits: Any) -> Any:
+    """A field of a method's ``Options``: default, a sentence of help, and ``low``, ``high`` or ``choices``."""
+    return field(default=default, metadata={"help": help, **limits})
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """For methods that have none of their own."""

@@ -17,10 +17,11 @@ from torch import Tensor
 
 from llmhd_tools.errors import DeviceError
 from llmhd_tools.train import losses
+from llmhd_tools.train.adam import Adam
 from llmhd_tools.train.config import Config
 from llmhd_tools.train.ranks import Array, Order, Ranks
 from llmhd_tools.train.shard import Shard, Sides
-from llmhd_tools.train.threads import use_threads, wide
+from llmhd_tools.train.threads import use_threads
 from llmhd_tools.train.trainer import Diverged
 
 _CHUNK = 1 << 16  # samples whose losses are computed at a time
@@ -49,10 +50,7 @@ class Part:
         dealt = ranks.deal(order["tables"], rows if tables else None)
         own = [torch.from_numpy(table).to(self.device, copy=True) for table in dealt]
         self.table = own[0].requires_grad_()
-        self.adam = torch.optim.Adam([self.table], lr=self.config.lr, fused=True)
-        if len(own) > 1:
-            step = torch.tensor(float(self.step), device=self.device)
-            self.adam.state[self.table] = {"step": step, "exp_avg": own[1], "exp_avg_sq": own[2]}
+        self.adam = Adam([self.table], self.config.lr, own[1:2] or None, own[2:3] or None, self.step)
 
     def train(self, *given: Array) -> float:
         """One epoch; given are what ``_columns`` makes of samples. Returns the mean batch loss."""
@@ -97,8 +95,7 @@ class Part:
         loss = kept + self.config.reg * losses.embedding_norms(*ego.split(nodes.shape[1]))
         loss.backward()
         self.table.grad = self._gradient(found, flat)
-        with wide():
-            self.adam.step()
+        self.adam.step()
         return loss.detach()
 
     def _gradient(self, found: Tensor, nodes: Tensor) -> Tensor:
@@ -115,9 +112,7 @@ class Part:
 
     def tables(self) -> list[list[Array]]:
         """On rank 0, every rank's rows of E and of Adam's two moments."""
-        kept = self.adam.state.get(self.table, {})
-        moments = [kept.get(name, torch.zeros_like(self.table)) for name in ("exp_avg", "exp_avg_sq")]
-        return [self.ranks.collect(_host(tensor)) for tensor in (self.table, *moments)]
+        return [self.ranks.collect(_host(tensor)) for tensor in (self.table, *self.adam.first, *self.adam.second)]
 
     def final(self) -> list[Array]:
         """On rank 0, every rank's rows of z."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,23 +15,25 @@ from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.sampling import Samples
 from llmhd_tools.core.seeds import generator
 from llmhd_tools.errors import DeviceError, LlmhdError, UsageError
-from llmhd_tools.train import losses
-from llmhd_tools.train.backbones import build
+from llmhd_tools.train import backbones, denoisers, losses
+from llmhd_tools.train.adam import Adam
+from llmhd_tools.train.batch import Batch, Weighed
 from llmhd_tools.train.config import Config
-from llmhd_tools.train.threads import wide
 
 _CHECKED_STEPS = 32
 
 
 @dataclass
 class State:
-    """All that training needs to go on: parameters and Adam's moments by name (float32), finished epochs and steps (T)."""
+    """All that training needs to go on: parameters and Adam's moments by name (float32), finished epochs and steps (T),
+    and what the denoiser remembers."""
 
     params: dict[str, NDArray[np.float32]]
     first: dict[str, NDArray[np.float32]]
     second: dict[str, NDArray[np.float32]]
     epoch: int = 0
     step: int = 0
+    denoiser: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 class Diverged(LlmhdError):
@@ -57,33 +60,26 @@ class Trainer:
 
     def __init__(self, config: Config, graph: Graph, device: torch.device, state: State | None = None) -> None:
         self.config, self.graph, self.device = config, graph, device
-        self.backbone = build(config, graph, device)
+        self.denoiser = denoisers.build(config, graph, device)
+        self.backbone = backbones.build(config, graph, device)
         self.epoch, self.step = (state.epoch, state.step) if state else (0, 0)
         values = state.params if state else self.backbone.initial(generator(config.seed, 0, "init"))
         self.params = {name: torch.tensor(value, device=device, requires_grad=True) for name, value in values.items()}
-        for param in self.params.values():
-            param.grad = torch.zeros_like(param)  # kept, so that gradients are added in place
-        self.adam = torch.optim.Adam(self.params.values(), lr=config.lr, fused=True)
-        if state:
-            for name, param in self.params.items():
-                self.adam.state[param] = {
-                    "step": torch.tensor(float(state.step), device=device if device.type == "cuda" else None),
-                    "exp_avg": torch.tensor(state.first[name], device=device),
-                    "exp_avg_sq": torch.tensor(state.second[name], device=device),
-                }
+        first, second = (self._on_device(state.first), self._on_device(state.second)) if state else (None, None)
+        self.adam = Adam(list(self.params.values()), config.lr, first, second, self.step)
+        if state and (state.denoiser or self.denoiser.state()):
+            self.denoiser.restore(state.denoiser)
 
     def state(self) -> State:
         """The state now, on the host."""
+        params, first, second = (
+            {name: _host(tensor) for name, tensor in zip(self.params, tensors, strict=True)}
+            for tensors in (self.params.values(), self.adam.first, self.adam.second)
+        )
+        return State(params, first, second, self.epoch, self.step, self.denoiser.state())
 
-        def moments(name: str) -> dict[str, NDArray[np.float32]]:
-            kept = self.adam.state
-            return {
-                key: _host(kept[p][name]) if p in kept else np.zeros(p.shape, np.float32)
-                for key, p in self.params.items()
-            }
-
-        params = {name: _host(param) for name, param in self.params.items()}
-        return State(params, moments("exp_avg"), moments("exp_avg_sq"), self.epoch, self.step)
+    def _on_device(self, moments: dict[str, NDArray[np.float32]]) -> list[Tensor]:
+        return [torch.tensor(moments[name], device=self.device) for name in self.params]
 
     def train(self, samples: Samples, keep: NDArray[np.bool_] | None = None) -> float:
         """One epoch over ``samples``; rows where ``keep`` is false count for the regulariser only (Eq. 24).
@@ -91,19 +87,17 @@ class Trainer:
         Returns the mean batch loss. Raises Diverged where a loss, or a score after the last step, is not finite.
         """
         bounds = samples.bounds().tolist()
-        rows = self._nodes(samples)
-        label = None if samples.label is None else torch.from_numpy(samples.label.astype(np.float32)).to(self.device)
+        nodes, label = self._nodes(samples), self._label(samples)
         weight = None if keep is None else torch.from_numpy(keep.astype(np.float32)).to(self.device)
         values = torch.zeros(len(bounds) - 1, device=self.device)
+        self.backbone.start_epoch(self.params, self.epoch + 1, self.denoiser.edges(self.params) or self.graph)
         for number, (start, end) in enumerate(itertools.pairwise(bounds)):
             part = slice(start, end)
-            self.adam.zero_grad(set_to_none=False)
-            loss = self._loss(
-                rows[:, part], None if label is None else label[part], None if weight is None else weight[part]
-            )
+            self.adam.zero_grad()
+            batch = Batch(nodes[:, part], None if label is None else label[part], self.step + number)
+            loss = self._loss(batch, None if weight is None else weight[part])
             loss.backward()
-            with wide():
-                self.adam.step()
+            self.adam.step()
             values[number] = loss.detach()
             if number % _CHECKED_STEPS == 0 or end == len(samples):  # each check waits for the device
                 self._check_finite(values[: number + 1])
@@ -128,31 +122,46 @@ class Trainer:
             columns.append(samples.negative + np.int32(self.graph.n_users))
         return torch.from_numpy(np.stack(columns).astype(np.int64)).to(self.device)
 
-    def _loss(self, nodes: Tensor, label: Tensor | None, weight: Tensor | None) -> Tensor:
-        size = nodes.shape[1]
-        ego, final = self.backbone.rows(self.params, nodes.reshape(-1))
-        user, item, *negative = final.split(size)
-        positive = (user * item).sum(1)
-        if label is None:
-            each = losses.bpr(positive, (user * negative[0]).sum(1))
-        else:
-            each = losses.bce(positive, label)
-        kept = each.mean() if weight is None else (each * weight).sum() / weight.sum().clamp(min=1)
-        return kept + self.config.reg * losses.embedding_norms(*ego.split(size))
+    def _label(self, samples: Samples) -> Tensor | None:
+        return None if samples.label is None else torch.from_numpy(samples.label.astype(np.float32)).to(self.device)
+
+    def _loss(self, batch: Batch, keep: Tensor | None) -> Tensor:
+        """The batch's loss, a scalar; ``keep`` (b,) of 0 and 1 takes the place of a denoiser."""
+        rows = self.backbone.forward(self.params, batch, self.denoiser.operator(self.params))
+        logit, each = _score(*rows.final.split(len(batch)), label=batch.label)
+        weighed = Weighed(each, keep) if keep is not None else self.denoiser.weigh(batch, logit, each)
+        loss = weighed.reduce(self.backbone.reduction)
+        loss = loss + self.config.reg * losses.embedding_norms(*rows.regularised.split(len(batch)))
+        for term in (rows.extra, self.denoiser.extra(self.backbone, self.params, batch, rows)):
+            loss = loss if term is None else loss + term
+        return loss
 
     def embeddings(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Final embeddings z of users (n, d) and of items (m, d)."""
-        final = _host(self.backbone.final(self.params))
+        final = _host(self._final())
         return final[: self.graph.n_users], final[self.graph.n_users :]
+
+    def _final(self) -> Tensor:
+        with torch.no_grad():
+            return self.backbone.final(self.params, self.denoiser.operator(self.params))
 
     def losses(self, samples: Samples) -> NDArray[np.float32]:
         """The loss of each sample under the model as it is now, (n,) float32."""
         with torch.no_grad():
-            final, nodes = self.backbone.final(self.params), self._nodes(samples)
-            logits = [(final[nodes[0]] * final[other]).sum(1) for other in nodes[1:]]
-            if samples.label is None:
-                return _host(losses.bpr(*logits))
-            return _host(losses.bce(logits[0], torch.from_numpy(samples.label.astype(np.float32)).to(self.device)))
+            final = self._final()
+            return _host(_score(*(final[nodes] for nodes in self._nodes(samples)), label=self._label(samples))[1])
+
+
+def _score(
+    user: Tensor, item: Tensor, negative: Tensor | None = None, *, label: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """(b,) logits, or differences of a triple's logits, and (b,) losses, of rows (b, dim) of final embeddings."""
+    positive = (user * item).sum(1)
+    if negative is None:
+        assert label is not None
+        return positive, losses.bce(positive, label)
+    other = (user * negative).sum(1)
+    return positive - other, losses.bpr(positive, other)
 
 
 def _host(tensor: Tensor) -> NDArray[np.float32]:

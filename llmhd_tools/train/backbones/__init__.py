@@ -1,37 +1,52 @@
-"""Backbones: one file each, one line each in the registry."""
+"""Backbones: one file each, and a line each in ``llmhd_tools/registry.py``. Nothing heavy is imported here."""
 
 from __future__ import annotations
 
-import importlib
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-import numpy as np
-from torch import Tensor
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor
 
-from llmhd_tools.core.graph import Graph
-from llmhd_tools.errors import UsageError
-from llmhd_tools.train.config import Config
-
-REGISTRY = {"lightgcn": "LightGCN"}
+    from llmhd_tools.core.graph import Graph
+    from llmhd_tools.train.batch import Batch, Params, Rows
+    from llmhd_tools.train.config import Config
+    from llmhd_tools.train.layers import Operator
 
 
 class Backbone(Protocol):
-    """A recommender whose prediction is the dot product of final embeddings z."""
+    """A recommender whose prediction is the dot product of final embeddings z.
+
+    Its layer-0 table is the parameter ``embedding``, (users + items, dim), users first. ``operator`` is what it
+    propagates with; None is the graph's own normalised adjacency.
+    """
+
+    Options: ClassVar[type]
+    defaults: ClassVar[dict[str, Any]] = {}  # shared settings whose default differs from Config's
+    reduction: ClassVar[str] = "mean"  # of the samples' losses: mean or sum
+
+    def __init__(self, config: Config, graph: Graph, device: torch.device) -> None: ...
 
     def initial(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Fresh parameters by name, float32."""
 
-    def rows(self, params: dict[str, Tensor], nodes: Tensor) -> tuple[Tensor, Tensor]:
-        """(regularised rows, final rows) of some nodes, each (len(nodes), dim); items are numbered behind the users."""
+    def start_epoch(self, params: Params, epoch: int, graph: Graph) -> None:
+        """Make what belongs to one epoch, from (seed, epoch), the parameters and the edges left, and nothing else."""
 
-    def final(self, params: dict[str, Tensor]) -> Tensor:
-        """z of all nodes, (users + items, dim), without gradients."""
+    def forward(self, params: Params, batch: Batch, operator: Operator | None = None) -> Rows:
+        """What the batch's loss is made of, differentiable."""
+
+    def tables(self, params: Params, operator: Operator | None = None) -> Tensor:
+        """z of all nodes as in training, (users + items, width), differentiable."""
+
+    def final(self, params: Params, operator: Operator | None = None) -> Tensor:
+        """z of all nodes to predict with, (users + items, width), without gradients."""
 
 
-def build(config: Config, graph: Graph, device: object) -> Backbone:
+def build(config: Config, graph: Graph, device: torch.device) -> Backbone:
     """The backbone that ``config`` names, on ``device``. Raises UsageError for an unknown one."""
-    if config.backbone not in REGISTRY:
-        raise UsageError(f"--backbone {config.backbone} is unknown; known: {', '.join(REGISTRY)}")
-    module = importlib.import_module(f"{__name__}.{config.backbone}")
-    backbone: Backbone = getattr(module, REGISTRY[config.backbone])(config, graph, device)
+    from llmhd_tools.train.methods import load
+
+    backbone: Backbone = load("backbone", config.backbone)(config, graph, device)
     return backbone

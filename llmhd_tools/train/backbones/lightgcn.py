@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from llmhd_tools.core.graph import Graph
-from llmhd_tools.train.config import Config
+from llmhd_tools.train.backbones import Backbone
+from llmhd_tools.train.batch import Batch, Params, Rows
+from llmhd_tools.train.config import Config, NoOptions
+from llmhd_tools.train.layers import Operator, Read, mean_of, only, read_layers
 from llmhd_tools.train.propagation import Adjacency, normalised_adjacency
 
 
-class LightGCN:
+class LightGCN(Backbone):
     """One table of ego embeddings, users first; no weights, no activation, no dropout."""
 
+    Options: ClassVar[type] = NoOptions
+
     def __init__(self, config: Config, graph: Graph, device: torch.device) -> None:
-        self.config, self.graph = config, graph
+        self.config, self.graph, self.device = config, graph, device
         self.adjacency = Adjacency(normalised_adjacency(graph), device)
 
     def initial(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -26,13 +33,25 @@ class LightGCN:
             )
         }
 
-    def rows(self, params: dict[str, Tensor], nodes: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, params: Params, batch: Batch, operator: Operator | None = None) -> Rows:
         """Ego rows, which the regulariser sees, and final rows."""
-        return self.adjacency.mean_rows(params["embedding"], self.config.layers, nodes)
+        nodes, table = batch.nodes.reshape(-1), params["embedding"]
+        if operator is None:
+            return Rows(*self.adjacency.mean_rows(table, self.config.layers, nodes))
+        reads = [Read(only(0), nodes), Read(mean_of(self.config.layers), nodes)]
+        return Rows(*read_layers([operator] * self.config.layers, table, reads))
 
-    def final(self, params: dict[str, Tensor]) -> Tensor:
+    def tables(self, params: Params, operator: Operator | None = None) -> Tensor:
+        """z of all nodes, differentiable."""
+        operators = [operator or self.adjacency] * self.config.layers
+        return read_layers(operators, params["embedding"], [Read(mean_of(self.config.layers))])[0]
+
+    def final(self, params: Params, operator: Operator | None = None) -> Tensor:
         """z of all nodes."""
-        return self.adjacency.mean(params["embedding"], self.config.layers)
+        if operator is None:
+            return self.adjacency.mean(params["embedding"], self.config.layers)
+        with torch.no_grad():
+            return self.tables(params, operator)
 
 
 def xavier_uniform(rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,7 @@
+"""The methods that there are: name on the command line -> class in the file of that name (``t-ce`` is ``t_ce.py``)."""
+
+BACKBONES = {"lightgcn": "LightGCN", "ngcf": "NGCF", "sgl": "SGL", "ncl": "NCL"}  # train/backbones/
+
+DENOISERS = {"none": "NoDenoiser", "t-ce": "TCE", "r-ce": "RCE", "rgcf": "RGCF", "dcf": "DCF"}  # train/denoisers/
+
+STAGED = ("loss", "llmhd")  # denoisers of `run` that are stages before the training step

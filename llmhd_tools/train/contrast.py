@@ -1,0 +1,104 @@
+"""InfoNCE over all nodes (cards §2.3-2.4), loss and gradient in one sweep over blocks that stay in the cache."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from llmhd_tools.train.threads import wide
+
+BLOCK = 128  # anchors at a time: their similarities to 11k candidates are 5.6 MB
+TINY = 1e-12  # as in torch.nn.functional.normalize
+LOW = 0.02  # the least temperature: exp(1/τ) of all nodes must stay far from float32's end, so no maximum is taken off
+
+
+class Contrast:
+    """One contrast of a step; its large tables are kept from step to step, for touching new memory takes long."""
+
+    def __init__(self, temperature: float) -> None:
+        self.temperature = temperature
+        self._kept: dict[str, Tensor] = {}
+
+    def __call__(self, anchors: Tensor, candidates: Tensor, positive: Tensor, count: Tensor) -> Tensor:
+        """Σ_a count_a · (-s(a, positive_a)/τ + log Σ_v exp(s(a, v)/τ)), s the cosine, v over all candidates.
+
+        ``anchors`` (a, d), ``candidates`` (v, d), ``positive`` (a,) rows of the candidates, ``count`` (a,) how often
+        each anchor stands in the batch. Differentiable in anchors and candidates; a scalar.
+        """
+        total: Tensor = _InfoNCE.apply(anchors, candidates, positive, count, self)
+        return total
+
+    def kept(self, name: str, like: Tensor, rows: int) -> Tensor:
+        """A table of this name and so many rows, as wide as that one, to write to."""
+        size, table = rows * like.shape[1], self._kept.get(name)
+        if table is None or len(table) < size or table.device != like.device:
+            table = self._kept[name] = like.new_empty(size, requires_grad=False)
+        return table[:size].view(rows, like.shape[1])
+
+    def sweep(self, near: Tensor, far: Tensor, count: Tensor, to_near: Tensor | None, to_far: Tensor | None) -> Tensor:
+        """Σ_v exp(s(a, v)/τ) of each anchor, (a,), both sides of length 1.
+
+        Writes Σ_v p_av far_v to ``to_near`` and Σ_a p_av near_a to ``to_far``, p = count · softmax.
+        """
+        mass, scaled = torch.empty_like(count), near / self.temperature
+        buffer = self.kept("block", far.T, min(BLOCK, len(near)))
+        for start in range(0, len(near), BLOCK):
+            part = slice(start, start + BLOCK)
+            block = torch.mm(scaled[part], far.T, out=buffer[: len(count[part])]).exp_()
+            torch.sum(block, 1, out=mass[part])
+            share = (count[part] / mass[part])[:, None]
+            if to_near is not None:
+                torch.mm(block, far, out=to_near[part]).mul_(share)
+            if to_far is not None:
+                torch.addmm(to_far, block.T, near[part] * share, beta=float(start > 0), out=to_far)
+        return mass
+
+
+def counted(nodes: Tensor) -> tuple[Tensor, Tensor]:
+    """The distinct nodes, ascending, and how often each stands there (float32)."""
+    distinct, count = torch.unique(nodes, return_counts=True)
+    return distinct, count.to(torch.float32)
+
+
+class _InfoNCE(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, anchors: Tensor, candidates: Tensor, positive: Tensor, count: Tensor, contrast: Contrast
+    ) -> Tensor:
+        near_length, far_length = _length(anchors), _length(candidates)
+        near, far = anchors / near_length, contrast.kept("far", candidates, len(candidates))
+        torch.div(candidates, far_length, out=far)
+        own = far.index_select(0, positive)
+        to_near = torch.empty_like(near) if ctx.needs_input_grad[0] else None
+        to_far = contrast.kept("to far", far, len(far)) if ctx.needs_input_grad[1] else None
+        with wide():
+            mass = contrast.sweep(near, far, count, to_near, to_far)
+        if to_near is not None:  # the softmax-weighted mean of the candidates, less the positive one
+            to_near.addcmul_(own, count[:, None], value=-1.0)
+            _before_unit(to_near, near, near_length * contrast.temperature)
+        if to_far is not None:
+            to_far.zero_() if not len(near) else to_far.index_add_(0, positive, near * count[:, None], alpha=-1.0)
+            _before_unit(to_far, far, far_length * contrast.temperature)
+        ctx.gradients = to_near, to_far
+        total: Tensor = (count * (mass.log() - (near * own).sum(1) / contrast.temperature)).sum()
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
+        near, far = (None if g is None else g.mul_(gradient) for g in ctx.gradients)  # in place: there is one backward
+        ctx.gradients = None
+        return near, far, None, None, None
+
+
+def _length(table: Tensor) -> Tensor:
+    """The rows' lengths, (n, 1); a zero row's is not zero."""
+    length: Tensor = torch.linalg.vector_norm(table, dim=1, keepdim=True)
+    return length.clamp_min_(TINY)
+
+
+def _before_unit(gradient: Tensor, unit: Tensor, length: Tensor) -> None:
+    """Turn the gradient after normalising, (n, d), into that before it."""
+    along = torch.linalg.vecdot(gradient, unit)[:, None]
+    gradient.addcmul_(unit, along, value=-1.0).div_(length)

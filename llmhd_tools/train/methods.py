@@ -1,0 +1,117 @@
+"""From names and ``NAME=VALUE`` words to a run's settings: which methods there are, and what they take."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from llmhd_tools.errors import UsageError
+from llmhd_tools.registry import BACKBONES, DENOISERS
+from llmhd_tools.train.config import Config
+
+_KNOWN = {"backbone": ("backbones", BACKBONES), "denoise": ("denoisers", DENOISERS)}
+_TYPES = {"int": int, "float": float, "str": str}
+
+
+def load(kind: str, name: str) -> Any:
+    """The class of a ``backbone`` or a ``denoise`` method. Raises UsageError for an unknown name."""
+    package, classes = _KNOWN[kind]
+    if name not in classes:
+        raise UsageError(f"--{kind} {name} is unknown; known: {', '.join(classes)}")
+    return getattr(importlib.import_module(f"llmhd_tools.train.{package}.{name.replace('-', '_')}"), classes[name])
+
+
+def check(config: Config) -> None:
+    """Raise UsageError with the reason where the denoiser is not defined for the loss."""
+    undefined = load("denoise", config.denoise).undefined
+    if config.loss in undefined:
+        raise UsageError(
+            f"--denoise {config.denoise} is not defined for --loss {config.loss}: {undefined[config.loss]}"
+        )
+
+
+def resolve(chosen: Mapping[str, Any], words: Sequence[str] = ()) -> Config:
+    """The settings of a new run: those ``chosen`` (None is not chosen), else the backbone's own defaults, else Config's.
+
+    ``words`` are ``NAME=VALUE`` options of the chosen methods. Raises UsageError where anything does not fit.
+    """
+    given = {name: value for name, value in chosen.items() if value is not None}
+    plain = Config(**given)
+    config = Config(**{**load("backbone", plain.backbone).defaults, **given})
+    check(config)
+    options = {spec.name: spec.default for spec in _declared(config.backbone, config.denoise)}
+    options |= parse(config.backbone, config.denoise, words)
+    return dataclasses.replace(config, options=options)
+
+
+def parse(backbone: str, denoise: str, words: Sequence[str]) -> dict[str, Any]:
+    """The values in ``NAME=VALUE`` words, checked against the options of the two methods."""
+    specs = {spec.name: spec for spec in _declared(backbone, denoise)}
+    values: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        name = name.replace("-", "_")
+        if not equals or name not in specs:
+            names = ", ".join(_spelt(n) for n in specs) or "none"
+            raise UsageError(
+                f"--set {word}: is no option of --backbone {backbone} or --denoise {denoise} as NAME=VALUE; known: {names}"
+            )
+        values[name] = _value(specs[name], text)
+    return values
+
+
+def known(settings: Mapping[str, Any]) -> bool:
+    """Whether settings from a model name methods that are here, with all their options and no others."""
+    if settings["backbone"] not in BACKBONES or settings["denoise"] not in DENOISERS:
+        return False
+    wanted = {spec.name: type(spec.default) for spec in _declared(settings["backbone"], settings["denoise"])}
+    return {name: type(value) for name, value in settings["options"].items()} == wanted
+
+
+def describe(backbone: str, denoise: str) -> str:
+    """What the two methods take by ``--set``, for people."""
+    page = ""
+    for kind, name in (("backbone", backbone), ("denoise", denoise)):
+        method = load(kind, name)
+        page += f"\nOptions of --{kind} {name} (--set NAME=VALUE):\n"
+        rows = [(f"{_spelt(s.name)}={_limits(s)}", f"{s.metadata['help']} [{s.default}]") for s in _fields(method)]
+        page += "".join(f"  {left:<28}  {right}\n" for left, right in rows) or "  none\n"
+        if shared := getattr(method, "defaults", {}):
+            page += "  " + ", ".join(f"--{key} is {value} unless given" for key, value in shared.items()) + "\n"
+        for loss, reason in getattr(method, "undefined", {}).items():
+            page += f"  not for --loss {loss}: {reason}\n"
+    return page
+
+
+def _declared(backbone: str, denoise: str) -> Iterator[dataclasses.Field[Any]]:
+    for kind, name in (("backbone", backbone), ("denoise", denoise)):
+        yield from _fields(load(kind, name))
+
+
+def _fields(method: Any) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(method.Options)
+
+
+def _spelt(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _limits(spec: dataclasses.Field[Any]) -> str:
+    return "|".join(spec.metadata["choices"]) if "choices" in spec.metadata else str(spec.type).upper()
+
+
+def _value(spec: dataclasses.Field[Any], text: str) -> Any:
+    """The value that ``text`` spells. Raises UsageError for another type or one out of range."""
+    name, limits = _spelt(spec.name), spec.metadata
+    if "choices" in limits and text not in limits["choices"]:
+        raise UsageError(f"--set {name}={text}: choose from {', '.join(limits['choices'])}")
+    try:
+        value = _TYPES[str(spec.type)](text)
+    except ValueError:
+        raise UsageError(f"--set {name}={text}: must be of type {spec.type}") from None
+    low, high = limits.get("low", -float("inf")), limits.get("high", float("inf"))
+    if not isinstance(value, str) and not low <= value <= high:  # NaN is out of every range
+        raise UsageError(f"--set {name}={text}: must be from {low} to {high}")
+    return value
