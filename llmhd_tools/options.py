@@ -142,7 +142,6 @@ Unknown = Annotated[
         callback=one_of("error", "miss", "skip"),
     ),
 ]
-Llm = Annotated[str, typer.Option("--llm", help="Who answers: lexical (embedded word overlap, not an LLM).")]
 Items = Annotated[str, typer.Option("--items", help="Item texts (kind items).", metavar="FILE")]
 History = Annotated[
     list[str],

@@ -18,6 +18,7 @@ from llmhd_tools.commands.evaluate import noise_metrics, parse_at, parse_metrics
 from llmhd_tools.commands.loading import align, by_user, texts_of, training
 from llmhd_tools.commands.prune import prune
 from llmhd_tools.commands.score import score
+from llmhd_tools.commands.session import session
 from llmhd_tools.commands.summarize import summarize
 from llmhd_tools.commands.train_epoch import open_run, pick_rule, tell
 from llmhd_tools.commands.update_profiles import Update, update_profiles
@@ -27,10 +28,11 @@ from llmhd_tools.files.jsonl import read_records, write_records
 from llmhd_tools.files.streams import open_out, remove_unfinished
 from llmhd_tools.files.tables import Table, read_table, write_table
 from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
-from llmhd_tools.llm.provider import open_provider
+from llmhd_tools.options_llm import LlmOptions
 from llmhd_tools.registry import STAGED
 
 Record = dict[str, Any]
+_OF_LLM = ("llm", "domain", "templates", "param", "budget", "expected_score")  # those that answers depend on
 _MAY_CHANGE = ("epochs", "patience", "threads")  # of a run's settings, when it goes on
 
 
@@ -69,7 +71,7 @@ class Settings:
     link: str
     rule: str | None
     threshold_alpha: float | None
-    llm: str
+    llm: LlmOptions
     update: bool
     scope: str
     confidence: int
@@ -109,6 +111,7 @@ class Loop:
         self.at, self.names = parse_at(settings.at), parse_metrics(settings.metrics)
         self.rate = NoiseRate(settings.alpha, settings.max_noise, settings.schedule)
         self.llmhd = settings.denoise == "llmhd"
+        self.open = contextlib.ExitStack()
         self.progress = Progress()
         self.records: list[Record] = []
         self.history: deque[Tensors] = deque(maxlen=settings.window)
@@ -117,7 +120,7 @@ class Loop:
 
     def run(self, *, resume: bool) -> None:
         """Train to the end, measure the best epoch on the test split, print that as JSONL."""
-        with _locked(self.folder):
+        with _locked(self.folder), self.open:
             self._open(resume)
             self._load()
             limit = self.settings.epochs
@@ -155,7 +158,8 @@ class Loop:
             self._tidy()
 
     def _settings(self) -> Record:
-        return {f.name: getattr(self.settings, f.name) for f in fields(Settings) if f.name not in _MAY_CHANGE}
+        settings = {f.name: getattr(self.settings, f.name) for f in fields(Settings) if f.name not in _MAY_CHANGE}
+        return settings | {name: getattr(self.settings.llm, name) for name in _OF_LLM}
 
     def _load(self) -> None:
         """Read what the run needs; the folder becomes a run's only once all of it is good."""
@@ -187,9 +191,8 @@ class Loop:
             self._load_texts(done, profiles)
 
     def _load_texts(self, done: int, profiles: Table | None) -> None:
-        self.provider = open_provider(self.settings.llm, item_texts=list(self.items.values()))
-        if self.provider.notice:
-            console.note(f"run: {self.provider.notice}")
+        opened = session(self.settings.llm, "run", list(self.items.values()))
+        self.provider = self.open.enter_context(opened).provider
         flags = self._path(f"epoch-{done}", "flags.npz")
         if os.path.exists(flags):
             self.flags = read_table(flags, "flags", users=self.training.users, items=self.training.items)

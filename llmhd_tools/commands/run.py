@@ -19,7 +19,6 @@ from llmhd_tools.options import (
     Layers,
     LearningRate,
     Link,
-    Llm,
     Loss,
     MaxNoise,
     Metrics,
@@ -38,6 +37,7 @@ from llmhd_tools.options import (
     finite,
     one_of,
 )
+from llmhd_tools.options_llm import ONE_BY_ONE, LlmOptions, takes_llm
 from llmhd_tools.registry import DENOISERS, STAGED
 
 File = str | None
@@ -75,10 +75,12 @@ def _config(context: typer.Context, path: File) -> File:
     return path
 
 
+@takes_llm(without=ONE_BY_ONE)
 def command(
     train: Annotated[str, typer.Argument(help="Training interactions.", metavar="TRAIN")],
     valid: Annotated[str, typer.Option("--valid", help="Held-out interactions that choose the epoch.", metavar="FILE")],
     output: Annotated[str, typer.Option("-o", "--output", help="The run's folder.", metavar="FOLDER")],
+    llm: LlmOptions,
     config: Annotated[
         File,
         typer.Option(
@@ -135,7 +137,6 @@ def command(
             "--threshold-alpha", help="α of the score thresholds (Eq. 13-16). [--alpha]", min=1, callback=finite
         ),
     ] = None,
-    llm: Llm = "lexical",
     update: Annotated[bool, typer.Option("--update/--no-update", help="Let confident pairs update profiles.")] = True,
     scope: Scope = "noisy",
     confidence: Confidence = 3,

@@ -16,7 +16,6 @@ from llmhd_tools.options import (
     History,
     Items,
     Link,
-    Llm,
     MaxNoise,
     Out,
     Quiet,
@@ -25,6 +24,7 @@ from llmhd_tools.options import (
     Tracked,
     Verbose,
 )
+from llmhd_tools.options_llm import LlmOptions, takes_llm
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from llmhd_tools.llm.provider import Provider, Revise
 
 
+@takes_llm()
 def command(
     profiles: Annotated[str, typer.Argument(help="The profiles so far.", metavar="PROFILES")],
     train: Annotated[str, typer.Option("--train", help="Training interactions.", metavar="FILE")],
@@ -47,8 +48,8 @@ def command(
     flags: Annotated[
         str, typer.Option("--flags", help="Flag counts; read if it exists, written back whole.", metavar="FILE")
     ],
+    llm: LlmOptions,
     history: History = [],  # noqa: B006 - typer copies it
-    llm: Llm = "lexical",
     alpha: Alpha = 3000.0,
     max_noise: MaxNoise = 0.05,
     schedule: Schedule = "ramp",
@@ -76,13 +77,13 @@ def command(
     """
     from llmhd_tools import console
     from llmhd_tools.commands.loading import read_history, read_texts, read_training, texts_of
+    from llmhd_tools.commands.session import session
     from llmhd_tools.commands.train_epoch import settings_of
     from llmhd_tools.core.pruning import NoiseRate
     from llmhd_tools.errors import InputError
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import read_table, write_table
     from llmhd_tools.files.tensors import read_tensors
-    from llmhd_tools.llm.provider import open_provider
 
     check_output(output, [profiles, train, items, model, flags, *history])
     check_output(flags, [output, profiles, train, items, model, *history])
@@ -93,25 +94,29 @@ def command(
     known = read_table(flags, "flags", users=training.users, items=training.items) if os.path.exists(flags) else None
     item_texts, so_far = read_texts(items, "items"), read_table(profiles, "profiles")
     texts_of(so_far)  # refuses a user who stands twice
-    result = update_profiles(
-        so_far,
-        training,
-        item_texts,
-        read_history(history, training.users, training.items)[0],
-        known,
-        rate=NoiseRate(alpha, max_noise, schedule),
-        step=state.meta["step"],
-        batch=settings["batch"],
-        seed=settings["seed"],
-        provider=open_provider(llm, item_texts=list(item_texts.values())),
-        candidates=candidates,
-        link=link,
-        scope=scope,
-        confidence=confidence,
-        tracked=tracked,
-    )
-    write_table(output, result.profiles)
-    write_table(flags, result.flags)  # last: a pair counts as sent only once its profile is kept
+    with session(llm, "update-profiles", list(item_texts.values())) as asked:
+        result = update_profiles(
+            so_far,
+            training,
+            item_texts,
+            read_history(history, training.users, training.items)[0],
+            known,
+            rate=NoiseRate(alpha, max_noise, schedule),
+            step=state.meta["step"],
+            batch=settings["batch"],
+            seed=settings["seed"],
+            provider=asked.provider,
+            candidates=candidates,
+            link=link,
+            scope=scope,
+            confidence=confidence,
+            tracked=tracked,
+        )
+        if not asked.answers:
+            return
+        asked.complete()
+        write_table(output, result.profiles)
+        write_table(flags, result.flags)  # last: a pair counts as sent only once its profile is kept
     console.note(
         f"update-profiles: {result.flagged:,} pairs flagged; {result.false_positives:,} false positives and "
         f"{result.false_negatives:,} false negatives are confident; {result.updated:,} profiles updated, "
@@ -203,6 +208,7 @@ def _revise(
 
     from llmhd_tools.files.columns import Column
     from llmhd_tools.files.tables import Table
+    from llmhd_tools.llm.untrusted import order_in
 
     texts: list[str] = list(profiles.columns["profile"])
     models = list(profiles.columns.get("model", [None] * len(profiles)))
@@ -213,8 +219,8 @@ def _revise(
     for label in (1, 0):
         asked = list(_questions(profiles, texts, training, items, flags, due, label))
         for (row, pairs, request), answer in zip(asked, provider.answer(a[2] for a in asked), strict=True):
-            if answer.error is not None:
-                failed += 1
+            if answer.error is not None or (answer.value != request.profile and order_in(str(answer.value))):
+                failed += 1  # a profile that gives orders to the scorer is not kept either
                 continue
             done[pairs] = True
             if answer.value != request.profile:
