@@ -21,7 +21,7 @@ from llmhd_tools.commands.score import score
 from llmhd_tools.commands.session import session
 from llmhd_tools.commands.summarize import summarize
 from llmhd_tools.commands.train_epoch import open_run, pick_rule, tell
-from llmhd_tools.commands.update_profiles import Update, update_profiles
+from llmhd_tools.commands.update_profiles import Update, Updating, update_profiles
 from llmhd_tools.core.pruning import NoiseRate
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.jsonl import read_records, write_records
@@ -266,23 +266,10 @@ class Loop:
         return {"noisy": len(judged), "candidates": candidates, "hard": hard, "dropped": len(judged) - hard}
 
     def _update(self, epoch: int) -> Update:
-        s, config = self.settings, self.run_.config
+        s = self.settings
+        how = Updating(self.rate, s.candidates, s.link, s.scope, s.confidence, s.tracked)
         result = update_profiles(
-            self.profiles,
-            self.training,
-            self.items,
-            align(self.history, self.training.users, self.training.items),
-            self.flags,
-            rate=self.rate,
-            step=self.run_.trainer.step,
-            batch=config.batch,
-            seed=config.seed,
-            provider=self.provider,
-            candidates=s.candidates,
-            link=s.link,
-            scope=s.scope,
-            confidence=s.confidence,
-            tracked=s.tracked,
+            self.profiles, self.training, self.items, self.history, self.flags, self.run_.model(), how, self.provider
         )
         self.profiles, self.flags = result.profiles, result.flags
         write_table(self._path(f"epoch-{epoch}", "profiles.jsonl"), self.profiles)

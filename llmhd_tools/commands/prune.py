@@ -61,7 +61,7 @@ def command(
       llmhd prune samples-3.npz --candidates 0 | llmhd train-epoch train.jsonl --from model-2.npz --judged - ...
     """
     from llmhd_tools import console
-    from llmhd_tools.commands.loading import read_history
+    from llmhd_tools.commands.loading import align, read_history
     from llmhd_tools.core.pruning import NoiseRate
     from llmhd_tools.errors import UsageError
     from llmhd_tools.files.provenance import made
@@ -74,12 +74,14 @@ def command(
     first = table.meta.get("step", step)
     if first is None:
         raise UsageError(f"{samples} does not say its first step; give it with --step")
-    epochs, digests = read_history(history, table.users, table.items)
+    epochs = read_history(history)
     rate = NoiseRate(alpha, max_noise, schedule)
     choice = {"candidates": candidates, "selection": selection, "link": link, "seed": seed}
-    noisy = prune(table, epochs, rate, first, **choice)  # type: ignore[arg-type]
+    noisy = prune(table, align(epochs, table.users, table.items), rate, first, **choice)  # type: ignore[arg-type]
     params = {"alpha": alpha, "max_noise": max_noise, "schedule": schedule, "step": first, **choice}
-    noisy.meta = {"made": made("prune", params, {"samples": table.digest(), "history": digests})}
+    noisy.meta = {
+        "made": made("prune", params, {"samples": table.digest(), "history": [epoch.digest() for epoch in epochs]})
+    }
     write_table(output, noisy)
     console.note(
         f"prune: {len(noisy):,} of {len(table):,} samples are noisy, {(noisy['candidate'] == 1).sum():,} of them candidates"

@@ -43,10 +43,11 @@ def command(
       llmhd score noisy-3.jsonl --profiles profiles.jsonl --items items.jsonl -o judged-3.jsonl
     """
     from llmhd_tools import console
-    from llmhd_tools.commands.loading import read_texts
+    from llmhd_tools.commands.loading import digest_of, read_texts
     from llmhd_tools.commands.session import session
-    from llmhd_tools.files.streams import check_output
-    from llmhd_tools.files.tables import read_chunks, write_chunks
+    from llmhd_tools.files.provenance import made
+    from llmhd_tools.files.streams import check_output, suffix_of
+    from llmhd_tools.files.tables import read_chunks, read_table, write_chunks
 
     check_output(output, [noisy, profiles, items])
     user_texts, item_texts = read_texts(profiles, "profiles"), read_texts(items, "items")
@@ -54,8 +55,12 @@ def command(
 
     def judged(asked: Session) -> Iterator[Table]:
         nonlocal wanted, failed
-        for chunk in read_chunks(noisy, "noisy"):
+        binary = suffix_of(output) == ".npz"
+        for chunk in [read_table(noisy, "noisy")] if binary else read_chunks(noisy, "noisy"):
             result = score(chunk, user_texts, item_texts, asked.provider)
+            if binary:
+                inputs = {"noisy": chunk.digest(), "profiles": digest_of(user_texts), "items": digest_of(item_texts)}
+                result.meta = {"made": made("score", {"llm": asked.provider.name}, inputs)}
             wanted += int((result["candidate"] == 1).sum())
             failed += sum(error is not None for error in result.columns["error"])
             yield result

@@ -39,6 +39,12 @@ def test_binary_outputs_say_how_they_were_made(trained, tmp_path):
     assert main(words) == 0
     assert made(verdicts) == made(tmp_path / "m.npz")
     assert made(trained / "model-3.npz")["command"] == "train-epoch"
+    judged, texts = (
+        tmp_path / "d.npz",
+        ["--profiles", str(trained / "profiles.jsonl"), "--items", str(trained / "items.jsonl")],
+    )
+    assert main(["score", str(pruned), *texts, "-o", str(judged)]) == 0
+    assert made(judged)["inputs"].keys() == {"noisy", "profiles", "items"}
 
 
 @pytest.mark.parametrize("form", ["copy.jsonl", "copy.npz", "copy.jsonl.gz"])
