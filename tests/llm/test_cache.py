@@ -46,7 +46,8 @@ def test_the_key_holds_what_an_answer_depends_on():
     assert key_of("h", dict(reversed(body.items()))) == key_of("h", body)
 
 
-def test_altered_and_foreign_rows_are_passed_over(tmp_path, capsys):
+def test_altered_and_foreign_rows_are_passed_over(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("llmhd_tools.console.Level.quiet", False)
     fill(tmp_path / "c", range(3))
     database = sqlite3.connect(tmp_path / "c")
     database.execute("UPDATE answers SET reply = replace(reply, '<s>1', '<s>9')")

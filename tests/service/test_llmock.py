@@ -46,7 +46,7 @@ def test_a_quota_of_requests_a_minute(llmock, judged):
 
 def test_an_outage_and_a_refused_key(llmock, judged):
     llmock.outage()
-    assert judged(30, "--max-in-flight", "30", "--attempts", "3")[0].returncode == 3
+    assert judged(30, "--max-in-flight", "30", "--attempts", "2")[0].returncode == 3
     llmock.assert_resilient()
     llmock.reset()
     llmock.fail(401, times=None)
