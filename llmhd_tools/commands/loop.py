@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import shutil
@@ -15,12 +16,13 @@ from typing import Any
 
 from llmhd_tools import console
 from llmhd_tools.commands.evaluate import check_known, noise_metrics, parse_at, parse_metrics, rank_metrics
-from llmhd_tools.commands.loading import align, by_user, read_training, texts_of
+from llmhd_tools.commands.loading import align, by_user, texts_of, training
 from llmhd_tools.commands.prune import prune
 from llmhd_tools.commands.score import score
 from llmhd_tools.commands.summarize import summarize
 from llmhd_tools.commands.train_epoch import open_run, pick_rule, tell
 from llmhd_tools.commands.update_profiles import Update, update_profiles
+from llmhd_tools.core.metrics import ByUser
 from llmhd_tools.core.pruning import NoiseRate
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.jsonl import read_records, write_records
@@ -154,7 +156,8 @@ class Loop:
         """Read what the run needs; the folder becomes a run's only once all of it is good."""
         s, done = self.settings, self.progress.epoch
         self.interactions = read_table(s.train, "interactions")
-        self.training = read_training(s.train)
+        self.training = training(self.interactions)
+        self.hidden = by_user(self.interactions, self.training.users, self.training.items)
         self.valid = read_table(s.valid, "interactions")
         self.test = read_table(s.test, "interactions") if s.test else None
         for table in (self.valid, self.test):
@@ -279,9 +282,10 @@ class Loop:
 
     def _measure(self, z: Tensors, counts: dict[str, int]) -> float:
         """Record the epoch's metrics and counts; the value of the metric that chooses the epoch."""
-        hidden = [by_user(self.interactions, z.users, z.items)]
-        found = rank_metrics(z, self.valid, hidden, self.at, self.names, "valid", self.settings.unknown)
-        (chosen,) = rank_metrics(z, self.valid, hidden, [self.k], [self.metric], "valid", self.settings.unknown)
+        lengths, names = sorted({*self.at, self.k}), list(dict.fromkeys([*self.names, self.metric]))
+        every = self._ranked(z, self.valid, [self.hidden], lengths, names, "valid")
+        (chosen,) = (r for r in every if (r["k"], r["metric"]) == (self.k, self.metric))
+        found = [r for r in every if r["k"] in self.at and r["metric"] in self.names]
         if chosen not in found:
             found.append(chosen)
         head = {"epoch": z.meta["epoch"], "split": "train"}
@@ -291,6 +295,17 @@ class Loop:
             found += noise_metrics(z, self.interactions, self.run_.verdicts)
         self.records += found
         return float(chosen["value"])
+
+    def _ranked(
+        self, z: Tensors, test: Table, hidden: list[ByUser], at: list[int], names: list[str], split: str
+    ) -> list[Record]:
+        """Metric records, ranked where the run trains."""
+        rank = None
+        if (device := self.run_.trainer.device).type == "cuda":
+            from llmhd_tools.train.ranking import hits_at
+
+            rank = functools.partial(hits_at, device=device)
+        return rank_metrics(z, test, hidden, at, names, split, self.settings.unknown, rank=rank)
 
     def _keep(self, epoch: int, value: float, z: Tensors) -> None:
         """Make the epoch count: metrics, the best embeddings, and last the progress; then drop what is done with."""
@@ -322,7 +337,7 @@ class Loop:
         best = read_tensors(self._path("best.npz"), "embeddings")
         if self.test is not None:
             hidden = [by_user(table, best.users, best.items) for table in (self.interactions, self.valid)]
-            found = rank_metrics(best, self.test, hidden, self.at, self.names, "test", self.settings.unknown)
+            found = self._ranked(best, self.test, hidden, self.at, self.names, "test")
             write_records(self._path("metrics.jsonl"), self.records + found)
             write_records("-", found)
         console.note(
