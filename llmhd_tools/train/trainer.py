@@ -22,6 +22,7 @@ from llmhd_tools.train.captured import StaticStep, Step
 from llmhd_tools.train.config import Config
 
 _CHECKED_STEPS = 32
+_LOSSES = 4096  # samples whose losses are computed at a time: their rows stay in the cache
 
 
 @dataclass
@@ -163,8 +164,13 @@ class Trainer:
     def losses(self, samples: Samples) -> NDArray[np.float32]:
         """The loss of each sample under the model as it is now, (n,) float32."""
         with torch.no_grad():
-            final = self._final()
-            return _host(_score(*(final[nodes] for nodes in self._nodes(samples)), label=self._label(samples))[1])
+            final, nodes, label = self._final(), self._nodes(samples), self._label(samples)
+            found = torch.empty(len(samples), device=self.device)
+            for start in range(0, len(samples), _LOSSES):
+                part = slice(start, start + _LOSSES)
+                rows = (final[column] for column in nodes[:, part])
+                found[part] = _score(*rows, label=None if label is None else label[part])[1]
+            return _host(found)
 
 
 def _score(
