@@ -71,7 +71,8 @@ def tiny(tiny_once: Path, tmp_path: Path) -> Path:
 def trained_once(tiny_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny data and three epochs of it, made by the commands; shared by all tests: read it, never write to it.
 
-    model-1..3, emb-1..3, samples-2..4.npz, noisy-3, judged-3, verdicts-3.jsonl, profiles-2.jsonl and flags.npz (of epoch 2, so that epoch 3 can still be flagged).
+    model-1..3, emb-1..3, samples-2..4.npz, noisy-3, judged-3, verdicts-3.jsonl, profiles-2.jsonl and
+    flags.npz (of epoch 2, so that epoch 3 can still be flagged).
     """
     from llmhd_tools.cli import main
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from llmhd_tools.files.tensors import Tensors
 
 Record = dict[str, Any]
+Ranking = Callable[..., tuple[Any, Any, Any]]  # as core.metrics.hits_at
 
 
 def command(
@@ -125,8 +126,12 @@ def rank_metrics(
     split: str,
     unknown: str = "error",
     per_user: bool = False,
+    rank: Ranking | None = None,
 ) -> list[Record]:
-    """Metric records of a held-out table; ``exclude`` holds interactions by user in the embeddings' codes."""
+    """Metric records of a held-out table; ``exclude`` holds interactions by user in the embeddings' codes.
+
+    ``rank`` does the ranking in the place of ``core.metrics.hits_at``.
+    """
     import numpy as np
 
     from llmhd_tools.core.metrics import METRICS, ByUser, hits_at
@@ -135,7 +140,7 @@ def rank_metrics(
     known = (user >= 0) & ((item >= 0) | (unknown == "miss"))
     item = np.where(item < 0, len(z.items) + test["item"], item).astype(np.int32)
     wanted = ByUser.of(user[known], item[known], len(z.users))
-    users, hits, relevant = hits_at(z.arrays["user"], z.arrays["item"], wanted, exclude, max(at))
+    users, hits, relevant = (rank or hits_at)(z.arrays["user"], z.arrays["item"], wanted, exclude, max(at))
     head: Record = {"epoch": z.meta["epoch"]} if "epoch" in z.meta else {}
     head["split"] = split
     means, singles = [], []

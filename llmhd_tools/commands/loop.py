@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ from llmhd_tools.commands.session import session
 from llmhd_tools.commands.summarize import summarize
 from llmhd_tools.commands.train_epoch import open_run, pick_rule, tell
 from llmhd_tools.commands.update_profiles import Update, Updating, update_profiles
+from llmhd_tools.core.metrics import ByUser
 from llmhd_tools.core.pruning import NoiseRate
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.jsonl import read_records, write_records
@@ -168,6 +170,7 @@ class Loop:
         if s.noise and "noise" not in self.interactions:
             raise InputError("has no 'noise' marks for --noise to measure against", where=s.train)
         self.training = training(self.interactions)
+        self.hidden = by_user(self.interactions, self.training.users, self.training.items)
         self.valid = read_table(s.valid, "interactions")
         self.test = read_table(s.test, "interactions") if s.test else None
         for table in (self.valid, self.test):
@@ -278,11 +281,10 @@ class Loop:
 
     def _measure(self, z: Tensors, counts: dict[str, int]) -> float:
         """Record the epoch's metrics and counts; the value of the metric that chooses the epoch."""
-        hidden = [by_user(self.interactions, z.users, z.items)]
         lengths, names = sorted({*self.at, self.k}), list(dict.fromkeys([*self.names, self.metric]))
-        ranked = rank_metrics(z, self.valid, hidden, lengths, names, "valid", self.settings.unknown)
-        found = [r for r in ranked if r["k"] in self.at and r["metric"] in self.names]
-        chosen = next(r for r in ranked if (r["metric"], r["k"]) == (self.metric, self.k))
+        every = self._ranked(z, self.valid, [self.hidden], lengths, names, "valid")
+        (chosen,) = (r for r in every if (r["k"], r["metric"]) == (self.k, self.metric))
+        found = [r for r in every if r["k"] in self.at and r["metric"] in self.names]
         if chosen not in found:
             found.append(chosen)
         head = {"epoch": z.meta["epoch"], "split": "train"}
@@ -292,6 +294,17 @@ class Loop:
             found += noise_metrics(z, self.interactions, self.run_.verdicts)
         self.records += found
         return float(chosen["value"])
+
+    def _ranked(
+        self, z: Tensors, test: Table, hidden: list[ByUser], at: list[int], names: list[str], split: str
+    ) -> list[Record]:
+        """Metric records, ranked where the run trains."""
+        rank = None
+        if (device := self.run_.trainer.device).type == "cuda":
+            from llmhd_tools.train.ranking import hits_at
+
+            rank = functools.partial(hits_at, device=device)
+        return rank_metrics(z, test, hidden, at, names, split, self.settings.unknown, rank=rank)
 
     def _keep(self, epoch: int, value: float, z: Tensors) -> None:
         """Make the epoch count: metrics, the best embeddings, and last the progress; then drop what is done with."""
@@ -323,7 +336,7 @@ class Loop:
         best = read_tensors(self._path("best.npz"), "embeddings")
         if self.test is not None:
             hidden = [by_user(table, best.users, best.items) for table in (self.interactions, self.valid)]
-            found = rank_metrics(best, self.test, hidden, self.at, self.names, "test", self.settings.unknown)
+            found = self._ranked(best, self.test, hidden, self.at, self.names, "test")
             write_records(self._path("metrics.jsonl"), self.records + found)
             write_records("-", found)
         console.note(
