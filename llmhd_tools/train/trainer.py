@@ -128,10 +128,10 @@ class Trainer:
     def _loss(self, batch: Batch, keep: Tensor | None) -> Tensor:
         """The batch's loss, a scalar; ``keep`` (b,) of 0 and 1 takes the place of a denoiser."""
         rows = self.backbone.forward(self.params, batch, self.denoiser.operator(self.params))
-        logit, each = _score(*rows.final.split(len(batch)), label=batch.label)
+        logit, each = _score(*losses.logits(rows.final, len(batch)), label=batch.label)
         weighed = Weighed(each, keep) if keep is not None else self.denoiser.weigh(batch, logit, each)
         loss = weighed.reduce(self.backbone.reduction)
-        loss = loss + self.config.reg * losses.embedding_norms(*rows.regularised.split(len(batch)))
+        loss = loss + self.config.reg * losses.row_norms(rows.regularised, len(batch))
         for term in (rows.extra, self.denoiser.extra(self.backbone, self.params, batch, rows)):
             loss = loss if term is None else loss + term
         return loss
@@ -149,18 +149,16 @@ class Trainer:
         """The loss of each sample under the model as it is now, (n,) float32."""
         with torch.no_grad():
             final = self._final()
-            return _host(_score(*(final[nodes] for nodes in self._nodes(samples)), label=self._label(samples))[1])
+            user, *others = (final[nodes] for nodes in self._nodes(samples))
+            logits = ((user * other).sum(1) for other in others)
+            return _host(_score(*logits, label=self._label(samples))[1])
 
 
-def _score(
-    user: Tensor, item: Tensor, negative: Tensor | None = None, *, label: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """(b,) logits, or differences of a triple's logits, and (b,) losses, of rows (b, dim) of final embeddings."""
-    positive = (user * item).sum(1)
-    if negative is None:
+def _score(positive: Tensor, other: Tensor | None = None, *, label: Tensor | None) -> tuple[Tensor, Tensor]:
+    """(b,) logits, or differences of a triple's logits, and (b,) losses, of the logits (b,) of items and negatives."""
+    if other is None:
         assert label is not None
         return positive, losses.bce(positive, label)
-    other = (user * negative).sum(1)
     return positive - other, losses.bpr(positive, other)
 
 
