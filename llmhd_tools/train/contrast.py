@@ -21,13 +21,16 @@ class Contrast:
         self.temperature = temperature
         self._kept: dict[str, Tensor] = {}
 
-    def __call__(self, anchors: Tensor, candidates: Tensor, positive: Tensor, count: Tensor) -> Tensor:
+    def __call__(
+        self, anchors: Tensor, candidates: Tensor, positive: Tensor, count: Tensor, gradient: Tensor | None = None
+    ) -> Tensor:
         """Σ_a count_a · (-s(a, positive_a)/τ + log Σ_v exp(s(a, v)/τ)), s the cosine, v over all candidates.
 
         ``anchors`` (a, d), ``candidates`` (v, d), ``positive`` (a,) rows of the candidates, ``count`` (a,) how often
-        each anchor stands in the batch. Differentiable in anchors and candidates; a scalar.
+        each anchor stands in the batch. Differentiable in anchors and candidates; a scalar. With ``gradient`` (v, d),
+        that of the candidates is added to it at the backward pass, which saves autograd's passes over whole tables.
         """
-        total: Tensor = _InfoNCE.apply(anchors, candidates, positive, count, self)
+        total: Tensor = _InfoNCE.apply(anchors, candidates, positive, count, self, gradient)
         return total
 
     def kept(self, name: str, like: Tensor, rows: int) -> Tensor:
@@ -65,14 +68,20 @@ def counted(nodes: Tensor) -> tuple[Tensor, Tensor]:
 class _InfoNCE(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, anchors: Tensor, candidates: Tensor, positive: Tensor, count: Tensor, contrast: Contrast
+        ctx: Any,
+        anchors: Tensor,
+        candidates: Tensor,
+        positive: Tensor,
+        count: Tensor,
+        contrast: Contrast,
+        gradient: Tensor | None,
     ) -> Tensor:
         near_length, far_length = _length(anchors), _length(candidates)
         near, far = anchors / near_length, contrast.kept("far", candidates, len(candidates))
         torch.div(candidates, far_length, out=far)
         own = far.index_select(0, positive)
         to_near = torch.empty_like(near) if ctx.needs_input_grad[0] else None
-        to_far = contrast.kept("to far", far, len(far)) if ctx.needs_input_grad[1] else None
+        to_far = contrast.kept("to far", far, len(far)) if ctx.needs_input_grad[1] or gradient is not None else None
         with wide():
             mass = contrast.sweep(near, far, count, to_near, to_far)
         if to_near is not None:  # the softmax-weighted mean of the candidates, less the positive one
@@ -81,15 +90,21 @@ class _InfoNCE(torch.autograd.Function):
         if to_far is not None:
             to_far.zero_() if not len(near) else to_far.index_add_(0, positive, near * count[:, None], alpha=-1.0)
             _before_unit(to_far, far, far_length * contrast.temperature)
-        ctx.gradients = to_near, to_far
+        ctx.gradients, ctx.added = (to_near, to_far), gradient
         total: Tensor = (count * (mass.log() - (near * own).sum(1) / contrast.temperature)).sum()
         return total
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
-        near, far = (None if g is None else g.mul_(gradient) for g in ctx.gradients)  # in place: there is one backward
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        near, far = ctx.gradients  # multiplied in place: there is one backward
         ctx.gradients = None
-        return near, far, None, None, None
+        near = None if near is None else near.mul_(gradient)
+        if ctx.added is not None:
+            ctx.added.addcmul_(far, gradient)
+            far = None
+        elif far is not None:
+            far.mul_(gradient)
+        return near, far, None, None, None, None
 
 
 def _length(table: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from llmhd_tools.train.propagation import Adjacency
-from llmhd_tools.train.threads import wide
+from llmhd_tools.train.threads import LANES, over
 
 SLOPE = 0.2
-TILE = 32768  # rows whose intermediate values are held at once: of 64 dimensions, 8 MB in each such table
+TILE = 2048  # rows at a time on a CPU: their intermediate values, of 64 dimensions, are 2.5 MB
 TINY = 1e-12  # as in torch.nn.functional.normalize
 
 Memory = Callable[[str, Tensor], Tensor]  # a table of this name and of the shape of that one, to write to
@@ -31,84 +32,114 @@ class Weights:
 
 
 @dataclass(frozen=True)
+class Dropout:
+    """Which entries of a layer's output (n, dim) are left out: those whose draw, a random int16, is below ``least``."""
+
+    draws: Tensor
+    least: int
+
+    def apply(self, out: Tensor, part: slice, spare: Tensor) -> None:
+        """Put zeros into these rows of the output."""
+        out *= torch.ge(self.draws[part], self.least, out=spare)
+
+
+@dataclass(frozen=True)
 class _Dense:
     """normalize₂(kept ⊙ LeakyReLU((E + P)W₁ᵀ + b₁ + (P ⊙ E)W₂ᵀ + b₂)), for E ``near``, P = LE ``far``, (n, dim) all.
 
-    Tile by tile, so that what lies between E, P and the output takes little memory; it is computed again for the
-    gradient. ``kept`` is 0 or 1: dropout's factor 1/(1 - rate) is left out, for the rows are normalised
-    right after it.
+    Tile by tile, so that what lies between E, P and the output stays in the processor's cache; it is computed again for
+    the gradient. ``kept`` is 0 or 1: dropout's factor 1/(1 - rate) is left out, for the rows are normalised
+    right after it. What is 0 in the output was dropped, so the gradient does without the draws.
     """
 
     near: Tensor
     far: Tensor
     length: Tensor
     out: Tensor
-    kept: Tensor | None
+    dropout: Dropout | None
     matrix: Tensor
 
     @classmethod
-    def forward(cls, near: Tensor, far: Tensor, w: Weights, kept: Tensor | None, memory: Memory) -> _Dense:
+    def forward(cls, near: Tensor, far: Tensor, w: Weights, dropout: Dropout | None, memory: Memory) -> _Dense:
         """The layer at work; its result is ``out``."""
-        matrix, bias, spare = torch.cat([w.w1, w.w2], dim=1), w.b1 + w.b2, _spare("pair", near, memory)
-        layer = cls(near, far, near.new_empty(len(near), 1), memory("out", near), kept, matrix)
-        for part in _tiles(near):
-            with wide():
-                out = torch.addmm(bias, layer._pair(part, spare), matrix.T, out=layer.out[part])
-                F.leaky_relu_(out, SLOPE)
-                if kept is not None:
-                    out *= kept[part]
-                length = torch.linalg.vector_norm(out, dim=1, keepdim=True, out=layer.length[part]).clamp_min_(TINY)
-                out /= length
+        matrix, bias = torch.cat([w.w1, w.w2], dim=1), w.b1 + w.b2
+        layer, across = (
+            cls(near, far, near.new_empty(len(near), 1), memory("out", near), dropout, matrix),
+            matrix.T.clone(),
+        )
+
+        def work(lane: int, part: slice) -> None:
+            out = torch.addmm(bias, layer._pair(part, memory), across, out=layer.out[part])
+            F.leaky_relu_(out, SLOPE)
+            if dropout is not None:
+                dropout.apply(out, part, _spare("hidden", near, part, memory))
+            length = torch.linalg.vector_norm(out, dim=1, keepdim=True, out=layer.length[part]).clamp_min_(TINY)
+            out /= length
+
+        over(_tiles(near), work)
         return layer
 
-    def backward(self, gradient: Tensor, memory: Memory) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Gradients of near and far (n, dim), written over memory, and of the weights."""
-        dim, pair, to_pair = gradient.shape[1], _spare("pair", gradient, memory), _spare("to pair", gradient, memory)
-        to_near, to_far = memory("to near", gradient), memory("to far", gradient)
-        to_matrix, to_bias = torch.zeros_like(self.matrix), gradient.new_zeros(dim)
-        for part in _tiles(gradient):
-            with wide():
-                hidden = self._before(part, gradient[part], to_far[part])
-                to_matrix.addmm_(hidden.T, self._pair(part, pair))
-                to_bias += hidden.sum(0)
-                to_sum, to_product = torch.mm(hidden, self.matrix, out=to_pair[: len(hidden)]).split(dim, dim=1)
-                torch.addcmul(to_sum, to_product, self.far[part], out=to_near[part])
-                torch.addcmul(to_sum, to_product, self.near[part], out=to_far[part])
-        return to_near, to_far, [to_matrix[:, :dim], to_matrix[:, dim:], to_bias, to_bias]
+    def backward(self, gradient: Tensor, to_near: Tensor, to_far: Tensor, memory: Memory) -> list[Tensor]:
+        """Writes the gradients of near and far (n, dim), gives those of the weights.
 
-    def _pair(self, part: slice, spare: Tensor) -> Tensor:
+        ``to_near`` may be the output and ``to_far`` may be far, which are not needed afterwards.
+        """
+        dim = gradient.shape[1]
+        to_matrix, to_bias = gradient.new_zeros(LANES, 2 * dim, dim), gradient.new_zeros(LANES, dim)
+
+        def work(lane: int, part: slice) -> None:
+            hidden = self._before(part, gradient[part], memory)
+            to_matrix[lane].addmm_(self._pair(part, memory).T, hidden)
+            to_bias[lane] += hidden.sum(0)
+            both = torch.mm(hidden, self.matrix, out=_spare("to pair", gradient, part, memory, 2))
+            to_sum, to_product = both.split(dim, dim=1)
+            torch.addcmul(to_sum, to_product, self.far[part], out=to_near[part])
+            torch.addcmul(to_sum, to_product, self.near[part], out=to_far[part])
+
+        over(_tiles(gradient), work)
+        first, second = to_matrix.sum(0).T.split(dim, dim=1)
+        bias = to_bias.sum(0)
+        return [first, second, bias, bias]
+
+    def _pair(self, part: slice, memory: Memory) -> Tensor:
         """E + P beside P ⊙ E, (rows, 2 · dim): with both weights side by side, a product with each is one product."""
         near, far = self.near[part], self.far[part]
-        left, right = spare[: len(near)].split(near.shape[1], dim=1)
+        pair = _spare("pair", self.near, part, memory, 2)
+        left, right = pair.split(near.shape[1], dim=1)
         torch.add(near, far, out=left)
         torch.mul(near, far, out=right)
-        return spare[: len(near)]
+        return pair
 
-    def _before(self, part: slice, gradient: Tensor, out: Tensor) -> Tensor:
-        """The gradient before normalising, dropout and activation, written to ``out``."""
-        result = self.out[part]
-        along = torch.linalg.vecdot(gradient, result)[:, None]
+    def _before(self, part: slice, gradient: Tensor, memory: Memory) -> Tensor:
+        """The gradient before normalising, dropout and activation, in this thread's memory."""
+        result, out = self.out[part], _spare("hidden", self.out, part, memory)
+        along = torch.mul(gradient, result, out=out).sum(1, keepdim=True)
         hidden = torch.addcmul(gradient, result, along, value=-1.0, out=out).div_(self.length[part])
         torch.ops.aten.leaky_relu_backward.grad_input(hidden, result, SLOPE, True, grad_input=hidden)
-        return hidden if self.kept is None else hidden.mul_(self.kept[part])
+        if self.dropout is not None:
+            hidden *= torch.ne(result, 0.0, out=_spare("kept", self.out, part, memory))
+        return hidden
 
 
 def _tiles(table: Tensor) -> list[slice]:
-    return [slice(start, start + TILE) for start in range(0, len(table), TILE)]
+    size = TILE if table.device.type == "cpu" else max(len(table), 1)
+    return [slice(start, min(start + size, len(table))) for start in range(0, len(table), size)]
 
 
-def _spare(name: str, table: Tensor, memory: Memory) -> Tensor:
-    """Memory for a tile of twice the table's width."""
-    return memory(name, table[:TILE].expand(2, -1, -1)).view(-1, 2 * table.shape[1])
+def _spare(name: str, table: Tensor, part: slice, memory: Memory, width: int = 1) -> Tensor:
+    """This thread's memory for a tile of ``width`` times the table's width."""
+    rows = min(TILE, len(table)) if table.device.type == "cpu" else len(table)
+    spare = memory(f"{name} {threading.get_ident()}", table[:1].expand(rows * width, -1))
+    return spare.view(rows, -1)[: part.stop - part.start]
 
 
 def _fresh(name: str, like: Tensor) -> Tensor:
     return torch.empty_like(like, requires_grad=False, memory_format=torch.contiguous_format)
 
 
-def ngcf_layer(near: Tensor, far: Tensor, weights: Weights, kept: Tensor | None = None) -> Tensor:
+def ngcf_layer(near: Tensor, far: Tensor, weights: Weights, dropout: Dropout | None = None) -> Tensor:
     """One layer's output (n, dim) from its input and the propagated input, differentiable in both and in the weights."""
-    out: Tensor = _Layer.apply(near, far, weights.w1, weights.w2, weights.b1, weights.b2, kept)
+    out: Tensor = _Layer.apply(near, far, weights.w1, weights.w2, weights.b1, weights.b2, dropout)
     return out
 
 
@@ -120,36 +151,37 @@ class _Layer(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        to_near, to_far, weights = ctx.layer.backward(gradient, _fresh)
+        to_near, to_far = torch.empty_like(gradient), torch.empty_like(gradient)
+        weights = ctx.layer.backward(gradient, to_near, to_far, _fresh)
         return to_near, to_far, *weights, None
 
 
 def ngcf_rows(
-    table: Tensor, adjacency: Adjacency, rows: Tensor, weights: Sequence[Weights], kept: Sequence[Tensor | None]
+    table: Tensor, adjacency: Adjacency, rows: Tensor, weights: Sequence[Weights], dropout: Sequence[Dropout | None]
 ) -> Tensor:
     """All layers side by side at distinct ``rows``, (len(rows), (layers + 1) · dim), differentiable.
 
-    The last layer is computed at these rows only, so its entry of ``kept`` has their number of rows.
+    The last layer is computed at these rows only, so its entry of ``dropout`` has their number of rows.
     """
     flat = [part for w in weights for part in (w.w1, w.w2, w.b1, w.b2)]
-    result: Tensor = _Rows.apply(table, adjacency, rows, tuple(kept), *flat)
+    result: Tensor = _Rows.apply(table, adjacency, rows, tuple(dropout), *flat)
     return result
 
 
 class _Rows(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, table: Tensor, adjacency: Adjacency, rows: Tensor, kept: Any, *flat: Tensor) -> Tensor:
+    def forward(ctx: Any, table: Tensor, adjacency: Adjacency, rows: Tensor, dropout: Any, *flat: Tensor) -> Tensor:
         ctx.table, ctx.adjacency, ctx.rows, ctx.layers = table, adjacency, rows, []
         near = table.detach()
         read = [near.index_select(0, rows)]
-        for k, mask in enumerate(kept):
-            last = k == len(kept) - 1
+        for k, dropped in enumerate(dropout):
+            last = k == len(dropout) - 1
             if last:
                 far, near = adjacency.product_rows(near, rows), read[-1]
             else:
                 far = adjacency.into(adjacency.kept(f"far {k}", near), near)
             layer = _Dense.forward(
-                near, far, Weights(*flat[4 * k : 4 * k + 4]), mask, _fresh if last else _memory(ctx, k)
+                near, far, Weights(*flat[4 * k : 4 * k + 4]), dropped, _fresh if last else _memory(ctx, k)
             )
             ctx.layers.append(layer)
             near = layer.out
@@ -161,24 +193,28 @@ class _Rows(torch.autograd.Function):
         adjacency, rows, table = ctx.adjacency, ctx.rows, ctx.table
         *parts, part = (p.contiguous() for p in gradient.split(table.shape[1], dim=1))
         grads: list[Tensor] = []
-        gathered = adjacency.kept("gathered", table)
+        gathered = part
         for k in range(len(ctx.layers) - 1, -1, -1):
             last = k == len(ctx.layers) - 1
-            to_near, to_far, weights = ctx.layers[k].backward(
-                part if last else gathered, _fresh if last else _memory(ctx, k)
-            )
-            grads = weights + grads
+            layer = ctx.layers[k]
+            grads = layer.backward(gathered, layer.out, layer.far, _fresh if last else _memory(ctx, k)) + grads
             if last:
-                spread = adjacency.kept("start", table).index_add_(0, rows, to_far)
-                gathered = adjacency.into(gathered, spread).index_add_(0, rows, to_near)
-                spread.index_fill_(0, rows, 0.0)  # zero again for the next step
+                gathered = _spread(adjacency, table, rows, layer.out, layer.far)
             else:
-                gathered = adjacency.into(gathered, to_far).add_(to_near)
+                gathered = adjacency.into(layer.out, layer.far, add=True)
             gathered.index_add_(0, rows, parts[k])
         if table.grad is None:
             return gathered.clone(), None, None, None, *grads
         table.grad.add_(gathered)
         return None, None, None, None, *grads
+
+
+def _spread(adjacency: Adjacency, table: Tensor, rows: Tensor, to_near: Tensor, to_far: Tensor) -> Tensor:
+    """The gradient of the last layer's input, (nodes, dim), from that of its inputs at ``rows``."""
+    spread = adjacency.kept("start", table).index_add_(0, rows, to_far)
+    gathered = adjacency.into(adjacency.kept("gathered", table), spread).index_add_(0, rows, to_near)
+    spread.index_fill_(0, rows, 0.0)  # zero again for the next step
+    return gathered
 
 
 def _memory(ctx: Any, k: int) -> Memory:

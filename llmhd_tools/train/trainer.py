@@ -144,10 +144,10 @@ class Trainer:
     def _loss(self, batch: Batch, keep: Tensor | None) -> Tensor:
         """The batch's loss, a scalar; ``keep`` (b,) of 0 and 1 takes the place of a denoiser."""
         rows = self.backbone.forward(self.params, batch, self.denoiser.operator(self.params))
-        logit, each = _score(*rows.final.split(len(batch)), label=batch.label)
+        logit, each = _score(*losses.logits(rows.final, len(batch)), label=batch.label)
         weighed = Weighed(each, keep) if keep is not None else self.denoiser.weigh(batch, logit, each)
         loss = weighed.reduce(self.backbone.reduction)
-        loss = loss + self.config.reg * losses.embedding_norms(*rows.regularised.split(len(batch)))
+        loss = loss + self.config.reg * losses.row_norms(rows.regularised, len(batch))
         for term in (rows.extra, self.denoiser.extra(self.backbone, self.params, batch, rows)):
             loss = loss if term is None else loss + term
         return loss
@@ -168,20 +168,17 @@ class Trainer:
             found = torch.empty(len(samples), device=self.device)
             for start in range(0, len(samples), _LOSSES):
                 part = slice(start, start + _LOSSES)
-                rows = (final[column] for column in nodes[:, part])
-                found[part] = _score(*rows, label=None if label is None else label[part])[1]
+                user, *others = (final[column] for column in nodes[:, part])
+                logits = ((user * other).sum(1) for other in others)
+                found[part] = _score(*logits, label=None if label is None else label[part])[1]
             return _host(found)
 
 
-def _score(
-    user: Tensor, item: Tensor, negative: Tensor | None = None, *, label: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """(b,) logits, or differences of a triple's logits, and (b,) losses, of rows (b, dim) of final embeddings."""
-    positive = (user * item).sum(1)
-    if negative is None:
+def _score(positive: Tensor, other: Tensor | None = None, *, label: Tensor | None) -> tuple[Tensor, Tensor]:
+    """(b,) logits, or differences of a triple's logits, and (b,) losses, of the logits (b,) of items and negatives."""
+    if other is None:
         assert label is not None
         return positive, losses.bce(positive, label)
-    other = (user * negative).sum(1)
     return positive - other, losses.bpr(positive, other)
 
 

@@ -11,6 +11,7 @@ from toys import CPU, dense, graph_of, pairs, params_of, random_graph, toy
 from llmhd_tools.train import ngcf_layer
 from llmhd_tools.train.backbones import build
 from llmhd_tools.train.config import Config
+from llmhd_tools.train.threads import use_threads
 
 
 def backbone(graph, layers=3, **options):
@@ -81,6 +82,21 @@ def test_rows_and_gradients_are_the_definition(monkeypatch, layers, tile):
             assert params[name].grad.numpy() == pytest.approx(leaf.grad.numpy(), abs=2e-5), name
     assert model.final(params).numpy() == pytest.approx(z.detach().numpy(), abs=1e-6)
     assert model.tables(params).detach().numpy() == pytest.approx(z.detach().numpy(), abs=1e-6)
+
+
+def test_threads_change_nothing(monkeypatch):
+    monkeypatch.setattr(ngcf_layer, "TILE", 3)
+    graph, results = random_graph(seed=2), []
+    for threads in (1, 2, 3):
+        use_threads(threads)
+        try:
+            model = backbone(graph, 3, message_drop=0.2)
+            params = params_of(model)
+            (model.forward(params, pairs(graph, 8)).final ** 3).sum().backward()
+        finally:
+            use_threads(1)
+        results.append([p.grad for p in params.values()])
+    assert all(torch.equal(a, b) for other in results[1:] for a, b in zip(results[0], other, strict=True))
 
 
 def test_gradients_of_whole_tables_are_the_definition():

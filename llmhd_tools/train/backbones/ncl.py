@@ -70,10 +70,13 @@ class NCL(LightGCN):
         reads = [Read(only(0), nodes), Read(mean_of(layers), nodes), *(Read(only(far), a) for a, _ in anchors)]
         ego, final, *context = read_layers([operator or self.adjacency] * max(layers, far), table, reads)
         extra, sides = final.new_zeros(()), self._sides(table)
+        grads = (None, None) if table.grad is None else self._sides(table.grad)
         for side, weight in enumerate((1.0, self.options.item_weight)):
             (distinct, count), own = anchors[side], sides[side]
             rows, (neighbours, clusters) = distinct - side * self.graph.n_users, self.contrasts[side]
-            extra = extra + self.options.structure * weight * neighbours(context[side], own, rows, count)
+            whole = own if grads[side] is None else own.detach()  # its gradient is then added in place
+            contrast = neighbours(context[side], whole, rows, count, grads[side])
+            extra = extra + self.options.structure * weight * contrast
             if self.clusters:
                 centres, cluster = self.clusters[side]
                 chosen = cluster.index_select(0, rows)

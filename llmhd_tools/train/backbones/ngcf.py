@@ -18,7 +18,7 @@ from llmhd_tools.train.backbones import Backbone
 from llmhd_tools.train.batch import Batch, Params, Rows
 from llmhd_tools.train.config import Config, option
 from llmhd_tools.train.layers import Operator
-from llmhd_tools.train.ngcf_layer import Weights, ngcf_layer, ngcf_rows
+from llmhd_tools.train.ngcf_layer import Dropout, Weights, ngcf_layer, ngcf_rows
 from llmhd_tools.train.propagation import Adjacency, normalised_adjacency
 from llmhd_tools.train.weighted import Pattern, Weighted
 
@@ -67,9 +67,9 @@ class NGCF(Backbone):
         distinct, where = torch.unique(batch.nodes.reshape(-1), return_inverse=True)
         operator, table = self._thinned(operator), params["embedding"]
         if isinstance(operator, Adjacency) and self.config.layers:
-            kept = [self._kept(table.shape) for _ in range(self.config.layers - 1)]
-            kept.append(self._kept(torch.Size((len(distinct), self.config.dim))))
-            rows = ngcf_rows(table, operator, distinct, self._weights(params), kept)
+            dropout = [self._dropout(table.shape) for _ in range(self.config.layers - 1)]
+            dropout.append(self._dropout(torch.Size((len(distinct), self.config.dim))))
+            rows = ngcf_rows(table, operator, distinct, self._weights(params), dropout)
         else:
             rows = torch.cat(self._layers(params, operator, True), dim=1).index_select(0, distinct)
         final = rows.index_select(0, where)
@@ -88,8 +88,8 @@ class NGCF(Backbone):
         """Layers 0, 1, …, (nodes, dim) each."""
         layers = [params["embedding"]]
         for weights in self._weights(params):
-            kept = self._kept(layers[0].shape) if training else None
-            layers.append(ngcf_layer(layers[-1], operator.product(layers[-1]), weights, kept))
+            dropout = self._dropout(layers[0].shape) if training else None
+            layers.append(ngcf_layer(layers[-1], operator.product(layers[-1]), weights, dropout))
         return layers
 
     def _weights(self, params: Params) -> list[Weights]:
@@ -98,13 +98,13 @@ class NGCF(Backbone):
             for k in range(self.config.layers)
         ]
 
-    def _kept(self, shape: torch.Size) -> Tensor | None:
-        """Dropout: 0 or 1 for each entry. numpy draws 16 bits ten times as fast as torch draws a Bernoulli."""
+    def _dropout(self, shape: torch.Size) -> Dropout | None:
+        """16 random bits for each entry: numpy draws four at a time, far faster than torch draws a Bernoulli."""
         if not self.options.message_drop:
             return None
-        draws = self.rng.integers(0, _PARTS, size=tuple(shape), dtype=np.uint16)
-        kept = draws >= round(self.options.message_drop * _PARTS)
-        return torch.from_numpy(kept.astype(np.float32)).to(self.device)
+        draws = self.rng.integers(0, 2**64, size=-(-shape.numel() // 4), dtype=np.uint64).view(np.int16)
+        least = round(self.options.message_drop * _PARTS) - _PARTS // 2
+        return Dropout(torch.from_numpy(draws[: shape.numel()]).view(shape).to(self.device), least)
 
     def _thinned(self, operator: Operator | None) -> Operator:
         if self.entries is None:
