@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from llmhd_tools.train.threads import wide
+from llmhd_tools.train.threads import LANES, over
 
 BLOCK = 128  # anchors at a time: their similarities to 11k candidates are 5.6 MB
 TINY = 1e-12  # as in torch.nn.functional.normalize
@@ -45,18 +45,55 @@ class Contrast:
 
         Writes Σ_v p_av far_v to ``to_near`` and Σ_a p_av near_a to ``to_far``, p = count · softmax.
         """
-        mass, scaled = torch.empty_like(count), near / self.temperature
-        buffer = self.kept("block", far.T, min(BLOCK, len(near)))
+        mass, tiles = torch.empty_like(count), _tiles(far)
+        buffer = self.kept("block", near[:BLOCK].T, len(far)).view(-1)
         for start in range(0, len(near), BLOCK):
             part = slice(start, start + BLOCK)
-            block = torch.mm(scaled[part], far.T, out=buffer[: len(count[part])]).exp_()
-            torch.sum(block, 1, out=mass[part])
+            size = len(count[part])
+            block = buffer[: size * len(far)].view(len(far), size)
+            mean = None if to_near is None else to_near[part]
+            torch.sum(_read(near[part] / self.temperature, far, block, tiles, mean), 0, out=mass[part])
             share = (count[part] / mass[part])[:, None]
-            if to_near is not None:
-                torch.mm(block, far, out=to_near[part]).mul_(share)
+            if mean is not None:
+                mean *= share
             if to_far is not None:
-                torch.addmm(to_far, block.T, near[part] * share, beta=float(start > 0), out=to_far)
+                _write(to_far, block, near[part] * share, tiles, add=start > 0)
         return mass
+
+
+def _read(near: Tensor, far: Tensor, block: Tensor, tiles: list[slice], mean: Tensor | None) -> Tensor:
+    """Writes exp(s / τ) of candidates (v, d) and anchors (a, d), which are over τ, to ``block`` (v, a).
+
+    Its sums over the candidates of each tile, (tiles, a); ``mean`` (a, d) becomes the candidates' sum weighted by it.
+    """
+    across, sums = near.T.contiguous(), near.new_empty(len(tiles), len(near))
+    means = None if mean is None else near.new_empty(len(tiles), *near.shape)
+
+    def work(lane: int, tile: slice) -> None:
+        likeness = torch.mm(far[tile], across, out=block[tile]).exp_()
+        torch.sum(likeness, 0, out=sums[lane])
+        if means is not None:
+            torch.mm(likeness.T, far[tile], out=means[lane])
+
+    over(tiles, work)
+    if mean is not None and means is not None:
+        torch.sum(means, 0, out=mean)
+    return sums
+
+
+def _write(to_far: Tensor, block: Tensor, near: Tensor, tiles: list[slice], add: bool) -> None:
+    """Writes the anchors' sums weighted by ``block`` (v, a) to ``to_far`` (v, d), or adds them to it."""
+
+    def work(lane: int, tile: slice) -> None:
+        torch.addmm(to_far[tile], block[tile], near, beta=float(add), out=to_far[tile])
+
+    over(tiles, work)
+
+
+def _tiles(far: Tensor) -> list[slice]:
+    """A stretch of the candidates for each lane; all in one where it is not the processor that computes."""
+    size = max(-(-len(far) // LANES) if far.device.type == "cpu" else len(far), 1)
+    return [slice(start, min(start + size, len(far))) for start in range(0, len(far), size)]
 
 
 def counted(nodes: Tensor) -> tuple[Tensor, Tensor]:
@@ -82,8 +119,7 @@ class _InfoNCE(torch.autograd.Function):
         own = far.index_select(0, positive)
         to_near = torch.empty_like(near) if ctx.needs_input_grad[0] else None
         to_far = contrast.kept("to far", far, len(far)) if ctx.needs_input_grad[1] or gradient is not None else None
-        with wide():
-            mass = contrast.sweep(near, far, count, to_near, to_far)
+        mass = contrast.sweep(near, far, count, to_near, to_far)
         if to_near is not None:  # the softmax-weighted mean of the candidates, less the positive one
             to_near.addcmul_(own, count[:, None], value=-1.0)
             _before_unit(to_near, near, near_length * contrast.temperature)
