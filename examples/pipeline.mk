@@ -80,5 +80,5 @@ endef
 
 $(foreach e,$(epochs),$(eval $(call $(if $(filter 1,$(shell echo $$(( $(e) > $(WARM_UP) )))),DENOISED,PLAIN)_EPOCH,$(e),$(call previous,$(e)))))
 
-$(OUT)/metrics.jsonl: $(OUT)/epoch-$(EPOCHS)/embeddings.npz $(DATA)/test.jsonl
+$(OUT)/metrics.jsonl: $(OUT)/epoch-$(EPOCHS)/embeddings.npz $(DATA)/train.jsonl $(DATA)/valid.jsonl $(DATA)/test.jsonl
 	$(EVALUATE) $< $(DATA)/test.jsonl --exclude $(DATA)/train.jsonl --exclude $(DATA)/valid.jsonl --at $(AT) -o $@

@@ -19,7 +19,14 @@ GROUPS = {
         "convert": "convert",
         "validate": "validate",
     },
-    "Language model": {"summarize": "summarize", "score": "score", "update-profiles": "update_profiles"},
+    "Language model": {
+        "summarize": "summarize",
+        "score": "score",
+        "update-profiles": "update_profiles",
+        "prompts": "prompts",
+        "cache": "cache",
+        "batch": "batch",
+    },
     "Training": {"train-epoch": "train_epoch", "prune": "prune", "run": "run"},
     "Measuring": {"evaluate": "evaluate"},
 }

@@ -42,3 +42,11 @@ class DeviceError(LlmhdError):
     """The device or its memory fails (exit 4)."""
 
     exit_code = 4
+
+
+class Interrupted(LlmhdError):
+    """SIGINT (exit 130) or SIGTERM (143) in the midst of work that can be taken up again."""
+
+    def __init__(self, what: str, exit_code: int) -> None:
+        super().__init__(what)
+        self.exit_code = exit_code

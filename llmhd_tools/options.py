@@ -142,12 +142,17 @@ Unknown = Annotated[
         callback=one_of("error", "miss", "skip"),
     ),
 ]
-Llm = Annotated[str, typer.Option("--llm", help="Who answers: lexical (embedded word overlap, not an LLM).")]
 Items = Annotated[str, typer.Option("--items", help="Item texts (kind items).", metavar="FILE")]
 History = Annotated[
     list[str],
     typer.Option(
         "--history", help="Embeddings of the last epochs, oldest first; repeat it, one file each.", metavar="FILE"
+    ),
+]
+More = Annotated[
+    list[str],
+    typer.Argument(
+        help="Further files of --history, so that --history emb-{1,2}.npz can stand for two.", metavar="[HISTORY]..."
     ),
 ]
 Scope = Annotated[

@@ -71,7 +71,8 @@ def tiny(tiny_once: Path, tmp_path: Path) -> Path:
 def trained_once(tiny_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny data and three epochs of it, made by the commands; shared by all tests: read it, never write to it.
 
-    model-1..3, emb-1..3, samples-2..4.npz, noisy-3, judged-3, verdicts-3.jsonl, profiles-3.jsonl and flags.npz.
+    model-1..3, emb-1..3, samples-2..4.npz, noisy-3, judged-3, verdicts-3.jsonl, profiles-2.jsonl and
+    flags.npz (of epoch 2, so that epoch 3 can still be flagged).
     """
     from llmhd_tools.cli import main
 
@@ -92,8 +93,8 @@ def trained_once(tiny_once: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     llmhd(f"score @noisy-3.jsonl --profiles @profiles.jsonl {texts} -o @judged-3.jsonl")
     llmhd(go_on.format(2, 3, 4) + " --judged @judged-3.jsonl --verdicts @verdicts-3.jsonl")
     llmhd(
-        f"update-profiles @profiles.jsonl --train @train.jsonl {texts} {history} --history @emb-3.npz {rate}"
-        " --model @model-3.npz --flags @flags.npz --confidence 1 -o @profiles-3.jsonl"
+        f"update-profiles @profiles.jsonl --train @train.jsonl {texts} {history} {rate}"
+        " --model @model-2.npz --flags @flags.npz --confidence 1 -o @profiles-2.jsonl"
     )
     return folder
 

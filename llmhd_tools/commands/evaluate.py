@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from llmhd_tools.files.tensors import Tensors
 
 Record = dict[str, Any]
+Ranking = Callable[..., tuple[Any, Any, Any]]  # as core.metrics.hits_at
 
 
 def command(
@@ -65,18 +66,28 @@ def command(
     if verdicts and not noise:
         raise UsageError("--verdicts is measured against known noise; give --noise")
     z = read_tensors(embeddings, "embeddings")
-    hidden = [by_user(read_table(path, "interactions"), z.users, z.items) for path in exclude]
+    excluded = [read_table(path, "interactions") for path in exclude]
+    hidden = [by_user(table, z.users, z.items) for table in excluded]
     held_out = read_table(test, "interactions")
+    tell_unknown("evaluate", held_out, z.users, z.items, unknown)
     records = rank_metrics(z, held_out, hidden, lengths, names, split, unknown, per_user)
-    if noise:
-        dropped = read_table(verdicts, "verdicts") if verdicts else None
-        records += noise_metrics(z, read_table(noise, "interactions"), dropped)
+    train = read_table(noise, "interactions") if noise else None
+    dropped = read_table(verdicts, "verdicts") if verdicts else None
+    if train is not None:
+        records += noise_metrics(z, train, dropped)
     if suffix_of(output) == ".npz":
         table = from_records("metrics", records, output)
-        params = {"at": lengths, "metrics": names, "split": split, "unknown": unknown}
-        table.meta = {
-            "made": made("evaluate", params, {"embeddings": z.digest(), "test": held_out.digest("user", "item")})
+        params = {"at": lengths, "metrics": names, "split": split, "unknown": unknown, "per_user": per_user}
+        inputs: dict[str, str | list[str]] = {
+            "embeddings": z.digest(),
+            "test": held_out.digest("user", "item"),
+            "exclude": [table.digest("user", "item") for table in excluded],
         }
+        if train is not None:
+            inputs["noise"] = train.digest("user", "item", "noise")
+        if dropped is not None:
+            inputs["verdicts"] = dropped.digest()
+        table.meta = {"made": made("evaluate", params, inputs)}
         write_table(output, table)
     else:
         write_records(output, records)
@@ -95,14 +106,14 @@ def parse_at(text: str) -> list[int]:
     return lengths
 
 
-def parse_metrics(text: str) -> list[str]:
-    """Names of ``--metrics``. Raises UsageError for an unknown one."""
+def parse_metrics(text: str, option: str = "--metrics") -> list[str]:
+    """Names of metrics, as ``option`` gives them. Raises UsageError for an unknown one."""
     from llmhd_tools.core.metrics import METRICS
     from llmhd_tools.errors import UsageError
 
-    names = text.split(",")
+    names = [name.strip() for name in text.split(",")]
     if unknown := [name for name in names if name not in METRICS]:
-        raise UsageError(f"--metrics '{unknown[0]}' is unknown; choose from {', '.join(METRICS)}")
+        raise UsageError(f"{option} '{unknown[0]}' is unknown; choose from {', '.join(METRICS)}")
     return names
 
 
@@ -115,8 +126,12 @@ def rank_metrics(
     split: str,
     unknown: str = "error",
     per_user: bool = False,
+    rank: Ranking | None = None,
 ) -> list[Record]:
-    """Metric records of a held-out table; ``exclude`` holds interactions by user in the embeddings' codes."""
+    """Metric records of a held-out table; ``exclude`` holds interactions by user in the embeddings' codes.
+
+    ``rank`` does the ranking in the place of ``core.metrics.hits_at``.
+    """
     import numpy as np
 
     from llmhd_tools.core.metrics import METRICS, ByUser, hits_at
@@ -125,7 +140,7 @@ def rank_metrics(
     known = (user >= 0) & ((item >= 0) | (unknown == "miss"))
     item = np.where(item < 0, len(z.items) + test["item"], item).astype(np.int32)
     wanted = ByUser.of(user[known], item[known], len(z.users))
-    users, hits, relevant = hits_at(z.arrays["user"], z.arrays["item"], wanted, exclude, max(at))
+    users, hits, relevant = (rank or hits_at)(z.arrays["user"], z.arrays["item"], wanted, exclude, max(at))
     head: Record = {"epoch": z.meta["epoch"]} if "epoch" in z.meta else {}
     head["split"] = split
     means, singles = [], []
@@ -146,7 +161,6 @@ def check_known(test: Table, users: Ids, items: Ids, unknown: str) -> tuple[Code
     """
     import numpy as np
 
-    from llmhd_tools import console
     from llmhd_tools.errors import InputError
 
     user, item = test.users.translate(users)[test["user"]], test.items.translate(items)[test["item"]]
@@ -161,10 +175,16 @@ def check_known(test: Table, users: Ids, items: Ids, unknown: str) -> tuple[Code
         name = test.ids(side).names[int(test[side][row])]
         way_out = "count such rows as misses with --unknown miss or leave them out with --unknown skip"
         raise InputError(f"{side} '{name}' has no embedding; {way_out}", where=test.where(row))
-    console.note(
-        f"evaluate: {int(lost.sum()):,} rows of {test.source} name a user or item without embedding: {unknown}"
-    )
     return user, item, len(np.unique(test["user"][user < 0])) if unknown == "miss" else 0
+
+
+def tell_unknown(command: str, test: Table, users: Ids, items: Ids, unknown: str) -> None:
+    """Say how many rows have no embedding and what becomes of them. Raises InputError as ``check_known``."""
+    from llmhd_tools import console
+
+    user, item, _ = check_known(test, users, items, unknown)
+    if lost := int(((user < 0) | (item < 0)).sum()):
+        console.note(f"{command}: {lost:,} rows of {test.source} name a user or item without embedding: {unknown}")
 
 
 def noise_metrics(z: Tensors, train: Table, verdicts: Table | None) -> list[Record]:

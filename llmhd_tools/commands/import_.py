@@ -74,7 +74,11 @@ def command(
         parts = _split(table, split, split_by, seed)
     if low_rated is not None and pool is None:
         raise UsageError("--low-rated needs --min-rating, and a source without a split of its own")
+    empty = [name for name in parts if not len(parts[name])]
+    parts = {name: table for name, table in parts.items() if len(table)}
     written = dict(_write(output, parts, found.items, found.profiles, low_rated, pool))
+    if empty:
+        console.note(f"import: the split leaves no rows for {' and '.join(empty)}, so there is no such file")
     console.note("import: " + ", ".join(f"{path} {count:,}" for path, count in written.items()))
 
 

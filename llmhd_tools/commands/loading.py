@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import itertools
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,10 +42,20 @@ def read_training(path: str) -> Training:
     return training(read_table(path, "interactions"))
 
 
-def read_history(paths: Sequence[str], users: Ids, items: Ids) -> tuple[list[Embeddings], list[str]]:
-    """Embeddings of the last epochs, rows in the order of the given ids, and their digests."""
+def read_history(paths: Sequence[str]) -> list[Tensors]:
+    """Embeddings of the last epochs.
+
+    Raises InputError where files that know their epoch are not oldest first: the last one counts as the present.
+    """
     history = [read_tensors(path, "embeddings") for path in paths]
-    return align(history, users, items), [tensors.digest() for tensors in history]
+    for older, newer in itertools.pairwise(history):
+        then, now = older.meta.get("epoch"), newer.meta.get("epoch")
+        if then is not None and now is not None and then >= now:
+            raise InputError(
+                f"holds epoch {now}, but {older.source} before it holds epoch {then}; give each epoch once, oldest first",
+                where=newer.source,
+            )
+    return history
 
 
 def align(history: Sequence[Tensors], users: Ids, items: Ids) -> list[Embeddings]:
@@ -81,6 +94,11 @@ def texts_of(table: Table) -> dict[str, str]:
         row = int(np.setdiff1d(np.arange(len(names)), first)[0])
         raise InputError(f"{side} '{names[row]}' stands twice", where=table.where(row))
     return dict(zip(names, table.columns["profile"], strict=True))
+
+
+def digest_of(texts: Mapping[str, str]) -> str:
+    """SHA-256 of texts by id."""
+    return hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()
 
 
 def by_user(table: Table, users: Ids, items: Ids) -> ByUser:

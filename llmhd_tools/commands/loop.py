@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import shutil
@@ -14,23 +15,26 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from llmhd_tools import console
-from llmhd_tools.commands.evaluate import check_known, noise_metrics, parse_at, parse_metrics, rank_metrics
-from llmhd_tools.commands.loading import align, by_user, read_training, texts_of
+from llmhd_tools.commands.evaluate import noise_metrics, parse_at, parse_metrics, rank_metrics, tell_unknown
+from llmhd_tools.commands.loading import align, by_user, texts_of, training
 from llmhd_tools.commands.prune import prune
 from llmhd_tools.commands.score import score
+from llmhd_tools.commands.session import session
 from llmhd_tools.commands.summarize import summarize
 from llmhd_tools.commands.train_epoch import open_run, pick_rule, tell
-from llmhd_tools.commands.update_profiles import Update, update_profiles
+from llmhd_tools.commands.update_profiles import Update, Updating, update_profiles
+from llmhd_tools.core.metrics import ByUser
 from llmhd_tools.core.pruning import NoiseRate
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.jsonl import read_records, write_records
 from llmhd_tools.files.streams import open_out, remove_unfinished
 from llmhd_tools.files.tables import Table, read_table, write_table
 from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
-from llmhd_tools.llm.provider import open_provider
+from llmhd_tools.options_llm import LlmOptions
 from llmhd_tools.registry import STAGED
 
 Record = dict[str, Any]
+_OF_LLM = ("llm", "domain", "templates", "param", "budget", "expected_score")  # those that answers depend on
 _MAY_CHANGE = ("epochs", "patience", "threads")  # of a run's settings, when it goes on
 
 
@@ -69,7 +73,7 @@ class Settings:
     link: str
     rule: str | None
     threshold_alpha: float | None
-    llm: str
+    llm: LlmOptions
     update: bool
     scope: str
     confidence: int
@@ -109,6 +113,7 @@ class Loop:
         self.at, self.names = parse_at(settings.at), parse_metrics(settings.metrics)
         self.rate = NoiseRate(settings.alpha, settings.max_noise, settings.schedule)
         self.llmhd = settings.denoise == "llmhd"
+        self.open = contextlib.ExitStack()
         self.progress = Progress()
         self.records: list[Record] = []
         self.history: deque[Tensors] = deque(maxlen=settings.window)
@@ -117,14 +122,19 @@ class Loop:
 
     def run(self, *, resume: bool) -> None:
         """Train to the end, measure the best epoch on the test split, print that as JSONL."""
-        with _locked(self.folder):
+        with _locked(self.folder), self.open:
             self._open(resume)
             self._load()
             limit = self.settings.epochs
-            while (
-                self.progress.epoch < limit and self.progress.epoch - self.progress.best_epoch < self.settings.patience
-            ):
-                self._epoch(self.progress.epoch + 1)
+            try:
+                while (
+                    self.progress.epoch < limit
+                    and self.progress.epoch - self.progress.best_epoch < self.settings.patience
+                ):
+                    self._epoch(self.progress.epoch + 1)
+            except KeyboardInterrupt:
+                console.note(f"run: stopped after epoch {self.progress.epoch}; the same words with --resume go on")
+                raise
             self._finish()
 
     def _open(self, resume: bool) -> None:
@@ -144,22 +154,28 @@ class Loop:
                 r for _, r in read_records(self._path("metrics.jsonl")) if r["epoch"] <= self.progress.epoch
             ]
             self.records = [r for r in self.records if r["split"] != "test"]
+        elif resume:
+            console.note(f"run: {self.folder} holds no whole epoch yet; starting with the first")
         if resume:
             self._tidy()
 
     def _settings(self) -> Record:
-        return {f.name: getattr(self.settings, f.name) for f in fields(Settings) if f.name not in _MAY_CHANGE}
+        settings = {f.name: getattr(self.settings, f.name) for f in fields(Settings) if f.name not in _MAY_CHANGE}
+        return settings | {name: getattr(self.settings.llm, name) for name in _OF_LLM}
 
     def _load(self) -> None:
         """Read what the run needs; the folder becomes a run's only once all of it is good."""
         s, done = self.settings, self.progress.epoch
         self.interactions = read_table(s.train, "interactions")
-        self.training = read_training(s.train)
+        if s.noise and "noise" not in self.interactions:
+            raise InputError("has no 'noise' marks for --noise to measure against", where=s.train)
+        self.training = training(self.interactions)
+        self.hidden = by_user(self.interactions, self.training.users, self.training.items)
         self.valid = read_table(s.valid, "interactions")
         self.test = read_table(s.test, "interactions") if s.test else None
         for table in (self.valid, self.test):
             if table is not None:
-                check_known(table, self.training.users, self.training.items, s.unknown)
+                tell_unknown("run", table, self.training.users, self.training.items, s.unknown)
         model = read_tensors(self._path(f"epoch-{done}", "model.npz"), "model") if done else None
         self.run_ = open_run(self.training, s.chosen, s.words or [], s.device, s.threads, model)
         pick_rule(s.rule, self.run_.config.loss)
@@ -178,9 +194,8 @@ class Loop:
             self._load_texts(done, profiles)
 
     def _load_texts(self, done: int, profiles: Table | None) -> None:
-        self.provider = open_provider(self.settings.llm, item_texts=list(self.items.values()))
-        if self.provider.notice:
-            console.note(f"run: {self.provider.notice}")
+        opened = session(self.settings.llm, "run", list(self.items.values()))
+        self.provider = self.open.enter_context(opened).provider
         flags = self._path(f"epoch-{done}", "flags.npz")
         if os.path.exists(flags):
             self.flags = read_table(flags, "flags", users=self.training.users, items=self.training.items)
@@ -254,23 +269,10 @@ class Loop:
         return {"noisy": len(judged), "candidates": candidates, "hard": hard, "dropped": len(judged) - hard}
 
     def _update(self, epoch: int) -> Update:
-        s, config = self.settings, self.run_.config
+        s = self.settings
+        how = Updating(self.rate, s.candidates, s.link, s.scope, s.confidence, s.tracked)
         result = update_profiles(
-            self.profiles,
-            self.training,
-            self.items,
-            align(self.history, self.training.users, self.training.items),
-            self.flags,
-            rate=self.rate,
-            step=self.run_.trainer.step,
-            batch=config.batch,
-            seed=config.seed,
-            provider=self.provider,
-            candidates=s.candidates,
-            link=s.link,
-            scope=s.scope,
-            confidence=s.confidence,
-            tracked=s.tracked,
+            self.profiles, self.training, self.items, self.history, self.flags, self.run_.model(), how, self.provider
         )
         self.profiles, self.flags = result.profiles, result.flags
         write_table(self._path(f"epoch-{epoch}", "profiles.jsonl"), self.profiles)
@@ -279,9 +281,10 @@ class Loop:
 
     def _measure(self, z: Tensors, counts: dict[str, int]) -> float:
         """Record the epoch's metrics and counts; the value of the metric that chooses the epoch."""
-        hidden = [by_user(self.interactions, z.users, z.items)]
-        found = rank_metrics(z, self.valid, hidden, self.at, self.names, "valid", self.settings.unknown)
-        (chosen,) = rank_metrics(z, self.valid, hidden, [self.k], [self.metric], "valid", self.settings.unknown)
+        lengths, names = sorted({*self.at, self.k}), list(dict.fromkeys([*self.names, self.metric]))
+        every = self._ranked(z, self.valid, [self.hidden], lengths, names, "valid")
+        (chosen,) = (r for r in every if (r["k"], r["metric"]) == (self.k, self.metric))
+        found = [r for r in every if r["k"] in self.at and r["metric"] in self.names]
         if chosen not in found:
             found.append(chosen)
         head = {"epoch": z.meta["epoch"], "split": "train"}
@@ -291,6 +294,17 @@ class Loop:
             found += noise_metrics(z, self.interactions, self.run_.verdicts)
         self.records += found
         return float(chosen["value"])
+
+    def _ranked(
+        self, z: Tensors, test: Table, hidden: list[ByUser], at: list[int], names: list[str], split: str
+    ) -> list[Record]:
+        """Metric records, ranked where the run trains."""
+        rank = None
+        if (device := self.run_.trainer.device).type == "cuda":
+            from llmhd_tools.train.ranking import hits_at
+
+            rank = functools.partial(hits_at, device=device)
+        return rank_metrics(z, test, hidden, at, names, split, self.settings.unknown, rank=rank)
 
     def _keep(self, epoch: int, value: float, z: Tensors) -> None:
         """Make the epoch count: metrics, the best embeddings, and last the progress; then drop what is done with."""
@@ -322,7 +336,7 @@ class Loop:
         best = read_tensors(self._path("best.npz"), "embeddings")
         if self.test is not None:
             hidden = [by_user(table, best.users, best.items) for table in (self.interactions, self.valid)]
-            found = rank_metrics(best, self.test, hidden, self.at, self.names, "test", self.settings.unknown)
+            found = self._ranked(best, self.test, hidden, self.at, self.names, "test")
             write_records(self._path("metrics.jsonl"), self.records + found)
             write_records("-", found)
         console.note(
@@ -336,9 +350,9 @@ class Loop:
 def _selection(text: str) -> tuple[str, int]:
     """("ndcg", 10) of ``ndcg@10``. Raises UsageError where it is not a metric and a length."""
     name, _, k = text.partition("@")
-    if not k.isdecimal() or int(k) < 1:
+    if "," in name or not k.isdecimal() or int(k) < 1:
         raise UsageError(f"--select '{text}' is not a metric and a list length such as ndcg@10")
-    return parse_metrics(name)[0], int(k)
+    return parse_metrics(name, "--select")[0], int(k)
 
 
 @contextlib.contextmanager

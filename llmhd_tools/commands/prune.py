@@ -13,6 +13,7 @@ from llmhd_tools.options import (
     History,
     Link,
     MaxNoise,
+    More,
     Out,
     Quiet,
     Schedule,
@@ -30,6 +31,7 @@ def command(
     samples: Annotated[
         str, typer.Argument(help="Samples of the coming epoch (train-epoch --next).", metavar="SAMPLES")
     ],
+    more: More = [],  # noqa: B006 - typer copies it
     history: History = [],  # noqa: B006 - typer copies it
     alpha: Alpha = 3000.0,
     max_noise: MaxNoise = 0.05,
@@ -55,27 +57,31 @@ def command(
     \b
     Examples:
       llmhd prune samples-3.npz --history emb-1.npz --history emb-2.npz > noisy-3.jsonl
+      llmhd prune samples-6.npz --history emb-{1,2,3,4,5}.npz > noisy-6.jsonl
       llmhd prune samples-3.npz --candidates 0 | llmhd train-epoch train.jsonl --from model-2.npz --judged - ...
     """
     from llmhd_tools import console
-    from llmhd_tools.commands.loading import read_history
+    from llmhd_tools.commands.loading import align, read_history
     from llmhd_tools.core.pruning import NoiseRate
     from llmhd_tools.errors import UsageError
     from llmhd_tools.files.provenance import made
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import read_table, write_table
 
+    history = [*history, *more]
     check_output(output, [samples, *history])
     table = read_table(samples, "samples")
     first = table.meta.get("step", step)
     if first is None:
         raise UsageError(f"{samples} does not say its first step; give it with --step")
-    epochs, digests = read_history(history, table.users, table.items)
+    epochs = read_history(history)
     rate = NoiseRate(alpha, max_noise, schedule)
     choice = {"candidates": candidates, "selection": selection, "link": link, "seed": seed}
-    noisy = prune(table, epochs, rate, first, **choice)  # type: ignore[arg-type]
+    noisy = prune(table, align(epochs, table.users, table.items), rate, first, **choice)  # type: ignore[arg-type]
     params = {"alpha": alpha, "max_noise": max_noise, "schedule": schedule, "step": first, **choice}
-    noisy.meta = {"made": made("prune", params, {"samples": table.digest(), "history": digests})}
+    noisy.meta = {
+        "made": made("prune", params, {"samples": table.digest(), "history": [epoch.digest() for epoch in epochs]})
+    }
     write_table(output, noisy)
     console.note(
         f"prune: {len(noisy):,} of {len(table):,} samples are noisy, {(noisy['candidate'] == 1).sum():,} of them candidates"

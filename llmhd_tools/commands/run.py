@@ -19,7 +19,6 @@ from llmhd_tools.options import (
     Layers,
     LearningRate,
     Link,
-    Llm,
     Loss,
     MaxNoise,
     Metrics,
@@ -38,6 +37,7 @@ from llmhd_tools.options import (
     finite,
     one_of,
 )
+from llmhd_tools.options_llm import ONE_BY_ONE, LlmOptions, takes_llm
 from llmhd_tools.registry import DENOISERS, STAGED
 
 File = str | None
@@ -61,16 +61,26 @@ def _config(context: typer.Context, path: File) -> File:
     by_option = {
         option.lstrip("-"): p.name for p in context.command.params for option in p.opts if option.startswith("--")
     }
-    if unknown := [name for name in given if name.replace("_", "-") not in by_option]:
-        raise typer.BadParameter(f"{path}: '{unknown[0]}' is not an option of run")
-    context.default_map = {by_option[name.replace("_", "-")]: value for name, value in given.items()}
+    flags = {p.name for p in context.command.params if getattr(p, "is_flag", False)}
+    defaults = {}
+    for name, value in given.items():
+        option = by_option.get(name.replace("_", "-"))
+        if option in (None, "config", "help"):
+            raise typer.BadParameter(f"{path}: '{name}' is not an option of run")
+        if isinstance(value, bool) != (option in flags) or isinstance(value, dict):
+            wanted = "true or false" if option in flags else "a number or a string"
+            raise typer.BadParameter(f"{path}: '{name}' must be {wanted}")
+        defaults[option] = ",".join(map(str, value)) if isinstance(value, list) else value
+    context.default_map = defaults
     return path
 
 
+@takes_llm(without=ONE_BY_ONE)
 def command(
     train: Annotated[str, typer.Argument(help="Training interactions.", metavar="TRAIN")],
     valid: Annotated[str, typer.Option("--valid", help="Held-out interactions that choose the epoch.", metavar="FILE")],
     output: Annotated[str, typer.Option("-o", "--output", help="The run's folder.", metavar="FOLDER")],
+    llm: LlmOptions,
     config: Annotated[
         File,
         typer.Option(
@@ -127,7 +137,6 @@ def command(
             "--threshold-alpha", help="α of the score thresholds (Eq. 13-16). [--alpha]", min=1, callback=finite
         ),
     ] = None,
-    llm: Llm = "lexical",
     update: Annotated[bool, typer.Option("--update/--no-update", help="Let confident pairs update profiles.")] = True,
     scope: Scope = "noisy",
     confidence: Confidence = 3,

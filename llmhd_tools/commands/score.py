@@ -7,21 +7,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmhd_tools.options import Items, Llm, Out, Quiet, Verbose
+from llmhd_tools.options import Items, Out, Quiet, Verbose
+from llmhd_tools.options_llm import LlmOptions, takes_llm
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from llmhd_tools.commands.session import Session
     from llmhd_tools.files.tables import Table
-    from llmhd_tools.llm.provider import Provider
+    from llmhd_tools.llm.provider import Provider, Score
+
+TARGETS = {"item": "score", "negative": "negative_score"}
 
 
+@takes_llm()
 def command(
     noisy: Annotated[str, typer.Argument(help="Noisy samples (prune); - is stdin.", metavar="NOISY")],
     profiles: Annotated[str, typer.Option("--profiles", help="User profiles (kind profiles).", metavar="FILE")],
     items: Items,
-    llm: Llm = "lexical",
+    llm: LlmOptions,
     output: Out = "-",
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -38,35 +43,44 @@ def command(
       llmhd score noisy-3.jsonl --profiles profiles.jsonl --items items.jsonl -o judged-3.jsonl
     """
     from llmhd_tools import console
-    from llmhd_tools.commands.loading import read_texts
-    from llmhd_tools.files.streams import check_output
-    from llmhd_tools.files.tables import read_chunks, write_chunks
-    from llmhd_tools.llm.provider import open_provider
+    from llmhd_tools.commands.loading import digest_of, read_texts
+    from llmhd_tools.commands.session import session
+    from llmhd_tools.files.provenance import made
+    from llmhd_tools.files.streams import check_output, suffix_of
+    from llmhd_tools.files.tables import read_chunks, read_table, write_chunks
 
     check_output(output, [noisy, profiles, items])
     user_texts, item_texts = read_texts(profiles, "profiles"), read_texts(items, "items")
-    provider = open_provider(llm, item_texts=list(item_texts.values()))
-    if provider.notice:
-        console.note(f"score: {provider.notice}")
     wanted = failed = 0
 
-    def judged() -> Iterator[Table]:
+    def judged(asked: Session) -> Iterator[Table]:
         nonlocal wanted, failed
-        for chunk in read_chunks(noisy, "noisy"):
-            result = score(chunk, user_texts, item_texts, provider)
+        binary = suffix_of(output) == ".npz"
+        for chunk in [read_table(noisy, "noisy")] if binary else read_chunks(noisy, "noisy"):
+            result = score(chunk, user_texts, item_texts, asked.provider)
+            if binary:
+                inputs = {"noisy": chunk.digest(), "profiles": digest_of(user_texts), "items": digest_of(item_texts)}
+                result.meta = {"made": made("score", {"llm": asked.provider.name}, inputs)}
             wanted += int((result["candidate"] == 1).sum())
             failed += sum(error is not None for error in result.columns["error"])
             yield result
+        asked.complete()
 
-    write_chunks(output, judged())
-    console.note(f"score: {wanted - failed:,} candidates scored by {provider.name}, {failed:,} without a score")
+    with session(llm, "score", list(item_texts.values())) as asked:
+        if not asked.answers:
+            for _ in judged(asked):
+                pass
+            return 0
+        write_chunks(output, judged(asked))
+    console.note(f"score: {wanted - failed:,} candidates scored by {asked.provider.name}, {failed:,} without a score")
     return int(wanted > 0 and failed == wanted)
 
 
 def score(noisy: Table, profiles: Mapping[str, str], items: Mapping[str, str], provider: Provider) -> Table:
     """Noisy rows with ``score``, ``negative_score`` (pairwise), ``error`` and ``model``; row order is kept.
 
-    ``profiles`` and ``items`` map an id's text to its text; a pair whose text is missing gets an error.
+    ``profiles`` and ``items`` map an id's text to its text; a pair whose text is missing gets an error. The requests of a
+    user follow each other, so that their prompts share a beginning.
     """
     import numpy as np
 
@@ -74,47 +88,45 @@ def score(noisy: Table, profiles: Mapping[str, str], items: Mapping[str, str], p
 
     rows = np.flatnonzero(noisy["candidate"] == 1)
     errors: list[str | None] = [None] * len(noisy)
-    scores = {
-        target: _scores(noisy, rows, column, profiles, items, provider, errors)
-        for column, target in (("item", "score"), ("negative", "negative_score"))
-        if column in noisy
-    }
+    targets = {name: target for name, target in TARGETS.items() if name in noisy}
+    scores = {target: np.full(len(noisy), np.nan) for target in targets.values()}
+    masses = {f"{target[:-5]}p_mass": np.full(len(noisy), np.nan) for target in targets.values()}
+    asked = sorted(_requests(noisy, rows, targets, profiles, items, errors), key=lambda ask: ask[0])
+    answers = provider.answer(request for *_, request in asked)
+    for (_, row, target, _request), answer in zip(asked, answers, strict=True):
+        if answer.error is None:
+            scores[target][row] = answer.value
+            masses[f"{target[:-5]}p_mass"][row] = np.nan if answer.p_mass is None else answer.p_mass
+        else:
+            errors[row] = errors[row] or answer.error
     failed = np.array([error is not None for error in errors], dtype=bool)
-    for values in scores.values():  # one failed answer leaves the whole row without scores
+    for values in (*scores.values(), *masses.values()):  # one failed answer leaves the whole row without scores
         values[failed] = np.nan
+    known = {name: values for name, values in masses.items() if not np.isnan(values).all()}
     model = [provider.name if c == 1 else None for c in noisy["candidate"]]
-    columns = {**noisy.columns, **scores, "error": errors, "model": model}
+    columns = {**noisy.columns, **scores, **known, "error": errors, "model": model}
     return Table("judged", columns, noisy.users, noisy.items, extra=noisy.extra, source=noisy.source)
 
 
-def _scores(
+def _requests(
     noisy: Table,
     rows: NDArray[np.int64],
-    column: str,
+    targets: Mapping[str, str],
     profiles: Mapping[str, str],
     items: Mapping[str, str],
-    provider: Provider,
     errors: list[str | None],
-) -> NDArray[np.float64]:
-    """Scores of (user, column's item) for some rows, NaN elsewhere; failures are told in ``errors``."""
-    import numpy as np
-
+) -> Iterator[tuple[int, int, str, Score]]:
+    """(user's code, row, target, request) of every pair that has texts; what is missing is told in ``errors``."""
     from llmhd_tools.llm.provider import Score
 
     users = [str(name) for name in noisy.users.take(noisy["user"][rows])]
-    names = [str(name) for name in noisy.items.take(noisy[column][rows])]
-    askable = []
-    for row, user, name in zip(rows.tolist(), users, names, strict=True):
-        if not profiles.get(user):
-            errors[row] = errors[row] or f"user '{user}' has no profile"
-        elif not items.get(name):
-            errors[row] = errors[row] or f"item '{name}' has no text"
-        else:
-            askable.append((row, Score(profiles[user], items[name])))
-    values = np.full(len(noisy), np.nan)
-    for (row, _), answer in zip(askable, provider.answer(request for _, request in askable), strict=True):
-        if answer.error is None:
-            values[row] = answer.value
-        else:
-            errors[row] = errors[row] or answer.error
-    return values
+    codes = noisy["user"][rows].tolist()
+    for column, target in targets.items():
+        names = [str(name) for name in noisy.items.take(noisy[column][rows])]
+        for row, code, user, name in zip(rows.tolist(), codes, users, names, strict=True):
+            if not profiles.get(user):
+                errors[row] = errors[row] or f"user '{user}' has no profile"
+            elif not items.get(name):
+                errors[row] = errors[row] or f"item '{name}' has no text"
+            else:
+                yield code, row, target, Score(profiles[user], items[name])

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmhd_tools.options import Items, Llm, Out, Quiet, Verbose
+from llmhd_tools.options import Items, Out, Quiet, Verbose
+from llmhd_tools.options_llm import LlmOptions, takes_llm
 
 if TYPE_CHECKING:
     from llmhd_tools.commands.loading import Training
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
     from llmhd_tools.llm.provider import Provider
 
 
+@takes_llm()
 def command(
     train: Annotated[str, typer.Argument(help="Training interactions.", metavar="TRAIN")],
     items: Items,
-    llm: Llm = "lexical",
+    llm: LlmOptions,
     output: Out = "-",
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -36,19 +38,22 @@ def command(
     """
     from llmhd_tools import console
     from llmhd_tools.commands.loading import read_texts, read_training
+    from llmhd_tools.commands.session import session
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import write_table
-    from llmhd_tools.llm.provider import open_provider
 
     check_output(output, [train, items])
     item_texts = read_texts(items, "items")
-    provider = open_provider(llm, item_texts=list(item_texts.values()))
-    if provider.notice:
-        console.note(f"summarize: {provider.notice}")
-    profiles = summarize(read_training(train), item_texts, provider)
-    write_table(output, profiles)
+    with session(llm, "summarize", list(item_texts.values())) as asked:
+        profiles = summarize(read_training(train), item_texts, asked.provider)
+        if not asked.answers:
+            return 0
+        asked.complete()
+        write_table(output, profiles)
     failed = sum(error is not None for error in profiles.columns.get("error", []))
-    console.note(f"summarize: {len(profiles) - failed:,} profiles by {provider.name}, {failed:,} users without one")
+    console.note(
+        f"summarize: {len(profiles) - failed:,} profiles by {asked.provider.name}, {failed:,} users without one"
+    )
     return int(failed == len(profiles))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from llmhd_tools.errors import InputError, UsageError
-from llmhd_tools.files.streams import check_output, suffix_of
+from llmhd_tools.files.streams import check_binary, check_output, suffix_of
 from llmhd_tools.options import (
     Backbone,
     Batch,
@@ -107,6 +107,8 @@ def command(
     outputs = [output, embeddings, next_, verdicts]
     for number, path in enumerate(outputs):
         check_output(path, [train, model, samples, judged, *outputs[:number]])
+    for path in (output, embeddings):
+        check_binary(path)
     if epochs > 1 and (samples or judged or verdicts):
         raise UsageError("--samples, --judged and --verdicts belong to one epoch; leave out --epochs")
     if verdicts and not judged:
@@ -252,6 +254,8 @@ class Run:
             keep, self.verdicts = decide(judged, arrays, self.trainer.step, rule, alpha)
         self.loss = self.trainer.train(arrays, keep)
         self._made, self._model = made("train-epoch", params, inputs), None
+        if self.verdicts is not None:
+            self.verdicts.meta = {"epoch": self.trainer.epoch, "made": self._made}
 
     def _draw(self, epoch: int) -> Samples:
         from llmhd_tools.core.sampling import draw_samples
@@ -300,10 +304,12 @@ class Run:
         return Table("samples", columns, self.training.users, self.training.items, meta)
 
     def read_samples(self, path: str) -> Table:
-        """Read the samples of the coming epoch. Raises InputError for those of another epoch or another objective."""
+        """Read the samples of the coming epoch. Raises InputError for those of other interactions, epoch or objective."""
         from llmhd_tools.files.tables import read_table
 
         table = read_table(path, "samples", users=self.training.users, items=self.training.items)
+        if table.meta.get("graph", self.training.digest) != self.training.digest:
+            raise InputError("holds samples of other interactions than the training file's", where=path)
         epoch = table.meta.get("epoch", self.trainer.epoch + 1)
         if epoch != self.trainer.epoch + 1:
             raise InputError(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from llmhd_tools.errors import InputError
 from llmhd_tools.options import (
     Alpha,
     Candidates,
@@ -16,8 +17,8 @@ from llmhd_tools.options import (
     History,
     Items,
     Link,
-    Llm,
     MaxNoise,
+    More,
     Out,
     Quiet,
     Schedule,
@@ -25,6 +26,7 @@ from llmhd_tools.options import (
     Tracked,
     Verbose,
 )
+from llmhd_tools.options_llm import LlmOptions, takes_llm
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,11 +34,13 @@ if TYPE_CHECKING:
 
     from llmhd_tools.commands.loading import Training
     from llmhd_tools.core.preference import Flags
-    from llmhd_tools.core.pruning import Embeddings, NoiseRate
+    from llmhd_tools.core.pruning import NoiseRate
     from llmhd_tools.files.tables import Table
+    from llmhd_tools.files.tensors import Tensors
     from llmhd_tools.llm.provider import Provider, Revise
 
 
+@takes_llm()
 def command(
     profiles: Annotated[str, typer.Argument(help="The profiles so far.", metavar="PROFILES")],
     train: Annotated[str, typer.Option("--train", help="Training interactions.", metavar="FILE")],
@@ -47,8 +51,9 @@ def command(
     flags: Annotated[
         str, typer.Option("--flags", help="Flag counts; read if it exists, written back whole.", metavar="FILE")
     ],
+    llm: LlmOptions,
+    more: More = [],  # noqa: B006 - typer copies it
     history: History = [],  # noqa: B006 - typer copies it
-    llm: Llm = "lexical",
     alpha: Alpha = 3000.0,
     max_noise: MaxNoise = 0.05,
     schedule: Schedule = "ramp",
@@ -76,42 +81,32 @@ def command(
     """
     from llmhd_tools import console
     from llmhd_tools.commands.loading import read_history, read_texts, read_training, texts_of
+    from llmhd_tools.commands.session import session
     from llmhd_tools.commands.train_epoch import settings_of
     from llmhd_tools.core.pruning import NoiseRate
-    from llmhd_tools.errors import InputError
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import read_table, write_table
     from llmhd_tools.files.tensors import read_tensors
-    from llmhd_tools.llm.provider import open_provider
 
+    history = [*history, *more]
     check_output(output, [profiles, train, items, model, flags, *history])
     check_output(flags, [output, profiles, train, items, model, *history])
     training, state = read_training(train), read_tensors(model, "model")
     if state.meta.get("graph") != training.digest:
         raise InputError("was trained on other interactions than --train", where=model)
-    settings = settings_of(state)
+    settings_of(state)  # refuses a model without settings
     known = read_table(flags, "flags", users=training.users, items=training.items) if os.path.exists(flags) else None
     item_texts, so_far = read_texts(items, "items"), read_table(profiles, "profiles")
     texts_of(so_far)  # refuses a user who stands twice
-    result = update_profiles(
-        so_far,
-        training,
-        item_texts,
-        read_history(history, training.users, training.items)[0],
-        known,
-        rate=NoiseRate(alpha, max_noise, schedule),
-        step=state.meta["step"],
-        batch=settings["batch"],
-        seed=settings["seed"],
-        provider=open_provider(llm, item_texts=list(item_texts.values())),
-        candidates=candidates,
-        link=link,
-        scope=scope,
-        confidence=confidence,
-        tracked=tracked,
-    )
-    write_table(output, result.profiles)
-    write_table(flags, result.flags)  # last: a pair counts as sent only once its profile is kept
+    epochs = read_history(history)
+    how = Updating(NoiseRate(alpha, max_noise, schedule), candidates, link, scope, confidence, tracked)
+    with session(llm, "update-profiles", list(item_texts.values())) as asked:
+        result = update_profiles(so_far, training, item_texts, epochs, known, state, how, asked.provider)
+        if not asked.answers:
+            return
+        asked.complete()
+        write_table(output, result.profiles)
+        write_table(flags, result.flags)  # last: a pair counts as sent only once its profile is kept
     console.note(
         f"update-profiles: {result.flagged:,} pairs flagged; {result.false_positives:,} false positives and "
         f"{result.false_negatives:,} false negatives are confident; {result.updated:,} profiles updated, "
@@ -132,41 +127,70 @@ class Update:
     failed: int
 
 
+@dataclass(frozen=True)
+class Updating:
+    """How pairs are flagged: the options of ``update-profiles``, see its help."""
+
+    rate: NoiseRate
+    candidates: float = 0.5
+    link: str = "sigmoid"
+    scope: str = "noisy"
+    confidence: int = 3
+    tracked: int = 1
+
+
 def update_profiles(
     profiles: Table,
     training: Training,
     items: Mapping[str, str],
-    history: Sequence[Embeddings],
+    history: Sequence[Tensors],
     flags: Table | None,
-    *,
-    rate: NoiseRate,
-    step: int,
-    batch: int,
-    seed: int,
+    model: Tensors,
+    how: Updating,
     provider: Provider,
-    candidates: float,
-    link: str,
-    scope: str,
-    confidence: int,
-    tracked: int,
 ) -> Update:
-    """One round after a finished epoch: flag, collect the confident pairs, ask once for each user and direction."""
-    from dataclasses import replace
+    """One round after a finished epoch: flag, collect the confident pairs, ask once for each user and direction.
 
+    ``model`` is that of the epoch; its T and seed count. Raises InputError where ``flags`` count that epoch already.
+    """
+    from llmhd_tools.commands.loading import align, digest_of
     from llmhd_tools.core import preference
+    from llmhd_tools.files.provenance import made
 
-    graph = training.graph
-    share = rate.share(step, batch)
+    graph, config = training.graph, model.meta["config"]
+    if flags and flags.meta.get("epoch", -1) >= model.meta["epoch"]:
+        raise InputError(
+            f"counts epoch {flags.meta['epoch']} already; give the flags of the epoch before, or a new file",
+            where=flags.source,
+        )
+    embeddings = align(history, training.users, training.items)
+    share = how.rate.share(model.meta["step"], config["batch"])
     now, flagged = _flags_of(flags), 0
-    for label, (user, item) in ((1, (graph.user, graph.item)), (0, preference.tracked_negatives(graph, tracked, seed))):
-        chosen = preference.flagged(history, user, item, label, share, scope=scope, candidates=candidates, link=link)
+    tracked = preference.tracked_negatives(graph, how.tracked, config["seed"])
+    for label, (user, item) in ((1, (graph.user, graph.item)), (0, tracked)):
+        chosen = preference.flagged(
+            embeddings, user, item, label, share, scope=how.scope, candidates=how.candidates, link=how.link
+        )
         now = now.plus(user[chosen], item[chosen], label)
         flagged += int(chosen.sum())
-    due = now.confident(confidence)
+    due = now.confident(how.confidence)
     revised, done, updated, failed = _revise(profiles, training, items, provider, now, due)
     now = replace(now, sent=now.sent | done)
     positives = int((due & (now.label == 1)).sum())
+    inputs: dict[str, str | list[str]] = {
+        "train": training.digest,
+        "profiles": profiles.digest(),
+        "items": digest_of(items),
+        "history": [epoch.digest() for epoch in history],
+        "model": model.digest(),
+    }
+    if flags:
+        inputs["flags"] = flags.digest()
     table = _flags_table(now, training)
+    table.meta = {
+        "epoch": model.meta["epoch"],
+        "made": made("update-profiles", asdict(how) | {"llm": provider.name}, inputs),
+    }
     return Update(revised, table, flagged, positives, int(due.sum()) - positives, updated, failed)
 
 
@@ -203,6 +227,7 @@ def _revise(
 
     from llmhd_tools.files.columns import Column
     from llmhd_tools.files.tables import Table
+    from llmhd_tools.llm.untrusted import order_in
 
     texts: list[str] = list(profiles.columns["profile"])
     models = list(profiles.columns.get("model", [None] * len(profiles)))
@@ -213,8 +238,8 @@ def _revise(
     for label in (1, 0):
         asked = list(_questions(profiles, texts, training, items, flags, due, label))
         for (row, pairs, request), answer in zip(asked, provider.answer(a[2] for a in asked), strict=True):
-            if answer.error is not None:
-                failed += 1
+            if answer.error is not None or (answer.value != request.profile and order_in(str(answer.value))):
+                failed += 1  # a profile that gives orders to the scorer is not kept either
                 continue
             done[pairs] = True
             if answer.value != request.profile:

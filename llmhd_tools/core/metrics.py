@@ -123,17 +123,20 @@ def hits_at(
     relevant = np.diff(test.start)
     wanted = np.flatnonzero(relevant)
     hits = np.zeros((len(wanted), k), dtype=bool)
+    shape = min(USERS_PER_BLOCK, len(wanted)), len(items)
+    memory, marks = np.empty(shape, np.result_type(users, items)), np.zeros(shape, dtype=bool)  # fresh ones take longer
     for start in range(0, len(wanted), USERS_PER_BLOCK):
         block = wanted[start : start + USERS_PER_BLOCK]
-        scores = users[block] @ items.T
-        tested = np.zeros(scores.shape, dtype=bool)
+        scores, tested = np.matmul(users[block], items.T, out=memory[: len(block)]), marks[: len(block)]
         row, item = test.pairs(block)
         known = item < len(items)  # a test item beyond the embeddings can only be a miss
-        tested[row[known], item[known]] = True
+        marked = row[known], item[known]
+        tested[marked] = True
         for pairs in exclude:
             row, item = pairs.pairs(block)
             hidden = (item < len(items)) & ~tested[row, np.minimum(item, len(items) - 1)]
             scores[row[hidden], item[hidden]] = -np.inf
         top = top_items(scores, k)
         hits[start : start + len(block), : top.shape[1]] = np.take_along_axis(tested, top, axis=1)
+        tested[marked] = False
     return wanted, hits, relevant[wanted]

@@ -19,6 +19,7 @@ Embeddings = tuple[NDArray[np.float32], NDArray[np.float32]]  # z of users (n, d
 SCHEDULES = ("ramp", "cap", "count")
 SELECTIONS = ("variance", "random", "all")
 LINKS = ("sigmoid", "raw")
+_BLOCK = 2048  # pairs at a time, so that the gathered rows stay in the cache
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ def noisy_rows(loss: NDArray[np.float32], samples: Samples, step: int, rate: Noi
 def predictions(embeddings: Embeddings, user: Codes, item: Codes, link: str = "sigmoid") -> Floats:
     """ŷ of pairs under one epoch's embeddings, (n,) float64: the dot product, through a sigmoid unless ``raw``."""
     out = np.empty(len(user))
-    for start in range(0, len(user), 65536):  # a block at a time: the gathered rows are the memory
-        part = slice(start, start + 65536)
+    for start in range(0, len(user), _BLOCK):
+        part = slice(start, start + _BLOCK)
         rows = embeddings[0][user[part]].astype(np.float64)
         rows *= embeddings[1][item[part]]
         out[part] = rows.sum(axis=1)

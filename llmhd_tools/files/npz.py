@@ -102,6 +102,9 @@ def read_arrays(path: str, *, verify: bool = False) -> Arrays:
                 }
                 comment = archive.comment
         except _DAMAGE as error:
+            source.seek(0)
+            if not source.read(2).startswith(b"PK"):
+                raise InputError("is not an NPZ file; is it the file that was meant?", where=path) from None
             raise InputError(f"is not a whole NPZ file ({error}); make it again", where=path) from None
         if verify or comment.startswith(_SEAL):  # CRC-32 does not notice an array that the directory lost
             _check_seal(path, source, comment)

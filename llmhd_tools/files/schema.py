@@ -125,6 +125,8 @@ KINDS: dict[str, Kind] = {
                 *_NOISY,
                 Field("score", "number", f"candidates only: {_SCORE}", False, low=1, high=10),
                 Field("negative_score", "number", "candidates only, pairwise only: the negative's", False, low=1, high=10),
+                Field("p_mass", "float", "with --expected-score: probability that the model gave to 1..10", False, low=0),
+                Field("negative_p_mass", "float", "the same for `negative_score`", False, low=0),
                 Field("error", "text", "why a candidate has no score", False),
                 Field("model", "text", "who scored it", False),
             ),

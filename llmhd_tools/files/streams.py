@@ -147,6 +147,12 @@ def check_output(path: str | None, inputs: Iterable[str | None] = ()) -> None:
             raise InputError("is named twice, for input or output; write to another file", where=path)
 
 
+def check_binary(path: str | None) -> None:
+    """Refuse a name that says text for an output that is binary only. Raises InputError."""
+    if path is not None and suffix_of(path) in (".jsonl", ".json", ".txt"):
+        raise InputError("would be text by its name, but this file has only the binary form; name it .npz", where=path)
+
+
 def _same(one: Path, other: Path) -> bool:
     if one.exists() and other.exists():
         return one.samefile(other)

@@ -27,15 +27,19 @@ class Tensors:
     items: Ids
     meta: Record = field(default_factory=dict)
     source: str = ""
+    _digest: str | None = field(default=None, init=False, repr=False, compare=False)
 
     def digest(self) -> str:
-        """SHA-256 of names, shapes and bytes; the meta record does not count."""
+        """SHA-256 of names, shapes and bytes, taken once; the meta record does not count."""
+        if self._digest is not None:
+            return self._digest
         digest = hashlib.sha256(self.kind.encode())
         for name in sorted(self.arrays):
             array = np.ascontiguousarray(self.arrays[name])
             digest.update(f"\0{name}\0{array.dtype.str}{array.shape}\0".encode())
             digest.update(array.data if array.size else b"")
-        return digest.hexdigest()
+        self._digest = digest.hexdigest()
+        return self._digest
 
     def aligned(self, users: Ids, items: Ids) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The embeddings' rows in the order of other id tables: ((len(users), dim), (len(items), dim)).

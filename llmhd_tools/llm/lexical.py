@@ -79,12 +79,17 @@ class Lexical:
 
     def _draw(self, item_texts: Sequence[str]) -> sparse.csr_matrix:
         """Up to ``SAMPLE`` texts, drawn by keyed digest: the same ones for any order of the corpus and any numpy."""
-        drawn = map(self._space.vector, sorted(item_texts, key=_digest))
+        drawn = map(self._space.vector, by_digest(item_texts))
         rows = list(islice(filter(None, drawn), SAMPLE))
         ends = np.cumsum([0, *map(len, rows)])
         terms = [term for row in rows for term in row]
         weights = [weight for row in rows for weight in row.values()]
         return sparse.csr_matrix((weights, terms, ends), shape=(len(rows), len(self._space)))
+
+
+def by_digest(texts: Iterable[str]) -> list[str]:
+    """The texts in an order that looks random and depends on the texts alone."""
+    return sorted(texts, key=_digest)
 
 
 def _digest(text: str) -> bytes:

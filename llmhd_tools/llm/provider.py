@@ -49,13 +49,16 @@ Request = Summarize | Score | Revise
 
 @dataclass(frozen=True)
 class Answer:
-    """A score (int) or a text (str), or else the reason why there is none; exactly one of the two is set.
+    """A score (a number) or a text (str), or else the reason why there is none; exactly one of the two is set.
+
+    ``p_mass`` is the probability that the model gave to legal answers, where the score is its mean over them.
 
     Raises ValueError when both or neither are given.
     """
 
-    value: str | int | None = None
+    value: str | int | float | None = None
     error: str | None = None
+    p_mass: float | None = None
 
     def __post_init__(self) -> None:
         if (self.value is None) == (self.error is None):
@@ -96,18 +99,34 @@ def _lexical(_model: str, item_texts: Sequence[str]) -> Provider:
     return Lexical(item_texts)
 
 
+def _embed(model: str, item_texts: Sequence[str]) -> Provider:
+    from llmhd_tools.llm.embed import Embedder
+
+    return Embedder(model, item_texts)
+
+
 _OPENERS: dict[str, Callable[[str, Sequence[str]], Provider]] = {
     "lexical": _lexical,
+    "embed:MODEL": _embed,
 }
+SERVICE = "openai:MODEL"  # opened by service.py, which knows its many options
 
 
 def open_provider(spec: str, *, item_texts: Sequence[str]) -> Provider:
-    """Open the provider that ``--llm SPEC`` names; its module is loaded only then.
+    """Open the local provider that ``--llm SPEC`` names; its module is loaded only then.
 
     Raises UsageError, with the known forms, when no provider has this name.
     """
-    kind, colon, model = spec.partition(":")
-    opener = _OPENERS.get(f"{kind}:MODEL" if colon else kind)
-    if opener is None or (colon and not model):
-        raise UsageError(f"--llm {spec!r} is not known; it is one of: {', '.join(_OPENERS)}")
-    return opener(model, item_texts)
+    kind, model = split_spec(spec)
+    if kind == SERVICE:
+        raise UsageError(f"--llm {SERVICE} is a service, not a local provider; only the commands' options can open it")
+    return _OPENERS[kind](model, item_texts)
+
+
+def split_spec(spec: str) -> tuple[str, str]:
+    """``openai:MODEL`` and the model of ``openai:llama``. Raises UsageError, with the known forms, for anything else."""
+    name, colon, model = spec.partition(":")
+    kind = f"{name}:MODEL" if colon else name
+    if kind not in (*_OPENERS, SERVICE) or (colon and not model):
+        raise UsageError(f"--llm {spec!r} is not known; it is one of: {', '.join((*_OPENERS, SERVICE))}")
+    return kind, model

@@ -21,6 +21,29 @@ _HARMLESS = str.maketrans(  # with the characters that Unicode normalisation wou
     | dict.fromkeys("[\uff3b\ufe47", "(")
     | dict.fromkeys("]\uff3d\ufe48", ")")
 )
+_ORDERS = re.compile(
+    r"""
+    \b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instructions?|prompts?|rules?|above|previous|profile)\b
+    | \b(?:always|must|should|shall|please|now)\s+(?:be\s+)?(?:scored?|rated?|answer|reply|respond|output)\b
+    | \b(?:scored?|rate|rating|answer|reply|respond|output|return|give)\b.{0,30}
+      \b(?:1|10|ten|one|highest|lowest|maximum|minimum)\b
+      (?!\s*[-–]?\s*(?:book|novel|volume|star|player|hour|year|century|minute))
+    | \b(?:10|1)\s*(?:/|out\ of)\s*10\b
+    | \b(?:system|user|assistant)\s*:
+    | \b(?:system\ prompt|language\ model|the\ scorer|as\ an\ ai)\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def order_in(text: str) -> str | None:
+    """Words of a text that speak to the scorer rather than of a taste, if there are any.
+
+    A profile is a memory: what an item's text smuggles into it would steer every later score of that user (OWASP
+    LLM01). This finds the plain attempts; no list of patterns finds all of them.
+    """
+    found = _ORDERS.search(clean(text, 4_000))
+    return found[0][:60] if found else None
 
 
 def clean(text: str, limit: int) -> str:

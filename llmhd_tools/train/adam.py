@@ -49,7 +49,7 @@ class Adam:
         with wide():
             adam(
                 self.params, grads, self.first, self.second, [], self._steps,
-                foreach=False, capturable=False, differentiable=False, fused=True, grad_scale=None, found_inf=None,
-                has_complex=False, amsgrad=False, beta1=0.9, beta2=0.999, lr=self.lr, weight_decay=0.0, eps=1e-8,
-                maximize=False,
+                foreach=False, capturable=self.params[0].is_cuda, differentiable=False, fused=True, grad_scale=None,
+                found_inf=None, has_complex=False, amsgrad=False, beta1=0.9, beta2=0.999, lr=self.lr,
+                weight_decay=0.0, eps=1e-8, maximize=False,
             )  # fmt: skip

@@ -84,7 +84,7 @@ class Adjacency:
 
     def product_rows(self, table: Tensor, rows: Tensor) -> Tensor:
         """(L E)[rows], (len(rows), dim), without a gradient."""
-        if self._rows is None:
+        if self._rows is None or not self._rows.saves(rows):
             return self.into(self.kept("last", table), table)[rows]
         return self._rows(table, rows)
 
@@ -154,6 +154,10 @@ class _RowsOf:
     def __init__(self, matrix: sp.csr_matrix) -> None:
         self.starts, self.counts = matrix.indptr[:-1].astype(np.int32), np.diff(matrix.indptr).astype(np.int32)
         self.columns, self.values = matrix.indices.astype(np.int32), matrix.data.astype(np.float32)
+
+    def saves(self, rows: Tensor) -> bool:
+        """Whether the rows' entries, which cost more than twice as much here, are few enough next to all."""
+        return bool(2 * self.counts[rows.numpy()].sum() < len(self.columns))
 
     def __call__(self, table: Tensor, rows: Tensor) -> Tensor:
         asked = rows.numpy()

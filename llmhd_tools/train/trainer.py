@@ -18,9 +18,11 @@ from llmhd_tools.errors import DeviceError, LlmhdError, UsageError
 from llmhd_tools.train import backbones, denoisers, losses
 from llmhd_tools.train.adam import Adam
 from llmhd_tools.train.batch import Batch, Weighed
+from llmhd_tools.train.captured import StaticStep, Step
 from llmhd_tools.train.config import Config
 
 _CHECKED_STEPS = 32
+_LOSSES = 4096  # samples whose losses are computed at a time: their rows stay in the cache
 
 
 @dataclass
@@ -64,6 +66,7 @@ class Trainer:
         self.backbone = backbones.build(config, graph, device)
         self.epoch, self.step = (state.epoch, state.step) if state else (0, 0)
         values = state.params if state else self.backbone.initial(generator(config.seed, 0, "init"))
+        self._captured: StaticStep | None = None
         self.params = {name: torch.tensor(value, device=device, requires_grad=True) for name, value in values.items()}
         first, second = (self._on_device(state.first), self._on_device(state.second)) if state else (None, None)
         self.adam = Adam(list(self.params.values()), config.lr, first, second, self.step)
@@ -90,15 +93,12 @@ class Trainer:
         nodes, label = self._nodes(samples), self._label(samples)
         weight = None if keep is None else torch.from_numpy(keep.astype(np.float32)).to(self.device)
         values = torch.zeros(len(bounds) - 1, device=self.device)
+        step = self._stepper(bounds[1])
         self.backbone.start_epoch(self.params, self.epoch + 1, self.denoiser.edges(self.params) or self.graph)
         for number, (start, end) in enumerate(itertools.pairwise(bounds)):
             part = slice(start, end)
-            self.adam.zero_grad()
             batch = Batch(nodes[:, part], None if label is None else label[part], self.step + number)
-            loss = self._loss(batch, None if weight is None else weight[part])
-            loss.backward()
-            self.adam.step()
-            values[number] = loss.detach()
+            values[number] = step(batch, None if weight is None else weight[part])
             if number % _CHECKED_STEPS == 0 or end == len(samples):  # each check waits for the device
                 self._check_finite(values[: number + 1])
         self.step += len(values)
@@ -106,6 +106,22 @@ class Trainer:
             raise self._diverged("the embeddings are too large", self.step)
         self.epoch += 1
         return float(values.mean())
+
+    def _one_step(self, batch: Batch, keep: Tensor | None) -> Tensor:
+        """Move the parameters by one batch; its loss, a scalar."""
+        self.adam.zero_grad()
+        loss = self._loss(batch, keep)
+        loss.backward()
+        self.adam.step()
+        return loss.detach()
+
+    def _stepper(self, size: int) -> Step:
+        """``_one_step``, on a GPU captured for batches of ``size`` where the methods' steps are static."""
+        if self.device.type != "cuda" or not (self.backbone.static and self.denoiser.static):
+            return self._one_step
+        if self._captured is None or self._captured.size != size:
+            self._captured = StaticStep(self._one_step, size)
+        return self._captured
 
     def _check_finite(self, values: Tensor) -> None:
         finite = torch.isfinite(values)
@@ -148,10 +164,14 @@ class Trainer:
     def losses(self, samples: Samples) -> NDArray[np.float32]:
         """The loss of each sample under the model as it is now, (n,) float32."""
         with torch.no_grad():
-            final = self._final()
-            user, *others = (final[nodes] for nodes in self._nodes(samples))
-            logits = ((user * other).sum(1) for other in others)
-            return _host(_score(*logits, label=self._label(samples))[1])
+            final, nodes, label = self._final(), self._nodes(samples), self._label(samples)
+            found = torch.empty(len(samples), device=self.device)
+            for start in range(0, len(samples), _LOSSES):
+                part = slice(start, start + _LOSSES)
+                user, *others = (final[column] for column in nodes[:, part])
+                logits = ((user * other).sum(1) for other in others)
+                found[part] = _score(*logits, label=None if label is None else label[part])[1]
+            return _host(found)
 
 
 def _score(positive: Tensor, other: Tensor | None = None, *, label: Tensor | None) -> tuple[Tensor, Tensor]:

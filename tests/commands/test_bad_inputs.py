@@ -96,7 +96,8 @@ def fails(capfd: pytest.CaptureFixture[str], folder: Path, line: list[str], name
 
 
 def test_every_command_is_here() -> None:
-    assert sorted(NAMES) == sorted(name for group in GROUPS.values() for name in group)
+    others = {"prompts", "cache", "batch"}  # tests/service has these
+    assert sorted([*NAMES, *others]) == sorted(name for group in GROUPS.values() for name in group)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -244,7 +245,7 @@ def test_unwritable_output(capfd: pytest.CaptureFixture[str], folder: Path, name
         (folder, "is a folder; name a file"),
         (folder / "none" / "a.npz", "does not exist; create it first"),
         (Path(main_input), "is named twice"),
-        (Path("/proc/a.jsonl"), "cannot be written"),
+        (Path("/proc/a.npz" if name == "train-epoch" else "/proc/a.jsonl"), "cannot be written"),
     ):
         assert message in fails_but_others(capfd, folder, swapped(folder, name, file, target), target)
     fails_but_others(capfd, folder, swapped(folder, name, file, "/dev/full"), "/dev/full: cannot be written: no space")
@@ -375,3 +376,33 @@ def test_nobody_left_to_measure_is_no_zero(capfd: pytest.CaptureFixture[str], fo
     bad.write_text('{"user": "nobody", "item": "i1"}\n')
     line = [*swapped(folder, "evaluate", "test.jsonl", bad), "--unknown", "skip"]
     assert "nothing to measure" in fails(capfd, folder, line, bad)
+
+
+def test_history_must_be_oldest_first(capfd: pytest.CaptureFixture[str], folder: Path) -> None:
+    for older, newer in ((2, 1), (2, 2)):
+        history = ["--history", str(folder / f"emb-{older}.npz"), "--history", str(folder / f"emb-{newer}.npz")]
+        assert main(["prune", str(folder / "samples-3.npz"), *history]) == 1
+        assert f"emb-{newer}.npz: holds epoch {newer}, but" in capfd.readouterr().err
+
+
+def test_tensors_are_not_written_under_a_text_s_name(capfd: pytest.CaptureFixture[str], folder: Path) -> None:
+    words = ["train-epoch", str(folder / "train.jsonl"), "-o", str(folder / "new.npz")]
+    assert main([*words, "--embeddings", str(folder / "new.jsonl")]) == 1
+    assert "new.jsonl: would be text by its name" in capfd.readouterr().err
+    assert not list(folder.glob("new.*"))
+
+
+def test_samples_of_other_interactions_are_refused(capfd: pytest.CaptureFixture[str], folder: Path) -> None:
+    """The same ids with other pairs among them: nothing but the graph's digest tells them apart."""
+    lines = (folder / "train.jsonl").read_text().splitlines(keepends=True)
+    (folder / "other.jsonl").write_text("".join(reversed(lines)))
+    start = ["train-epoch", str(folder / "other.jsonl"), "--dim", "8", "--batch", "64", "-o", str(folder / "o.npz")]
+    assert main([*start, "--next", str(folder / "o-2.npz")]) == 0
+    words = ["train-epoch", str(folder / "train.jsonl"), "--from", str(folder / "model-1.npz"), "-o", "-"]
+    assert main([*words, "--samples", str(folder / "o-2.npz")]) == 1
+    assert "o-2.npz: holds samples of other interactions" in capfd.readouterr().err
+
+
+def test_a_text_where_an_npz_is_wanted(capfd: pytest.CaptureFixture[str], folder: Path) -> None:
+    assert main(["evaluate", str(folder / "test.jsonl"), str(folder / "emb-3.npz")]) == 1
+    assert "test.jsonl: is not an NPZ file; is it the file that was meant?" in capfd.readouterr().err

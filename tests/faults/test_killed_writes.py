@@ -88,17 +88,17 @@ def test_an_epoch_whose_model_is_there_is_all_there(trained: Path) -> None:
 
 def test_profiles_are_kept_before_their_flags_say_sent(trained: Path) -> None:
     """update-profiles, killed between its two files, asks again about the same pairs, and gets the same profiles."""
-    for name in ("flags.npz", "profiles-3.jsonl"):
+    for name in ("flags.npz", "profiles-2.jsonl"):
         (trained / name).rename(trained / f"whole-{name}")
-    history = [word for n in (1, 2, 3) for word in ("--history", str(trained / f"emb-{n}.npz"))]
-    files = {"--train": "train.jsonl", "--items": "items.jsonl", "--model": "model-3.npz", "--flags": "flags.npz"}
+    history = [word for n in (1, 2) for word in ("--history", str(trained / f"emb-{n}.npz"))]
+    files = {"--train": "train.jsonl", "--items": "items.jsonl", "--model": "model-2.npz", "--flags": "flags.npz"}
     options = [
-        word for option, name in (files | {"-o": "profiles-3.jsonl"}).items() for word in (option, str(trained / name))
+        word for option, name in (files | {"-o": "profiles-2.jsonl"}).items() for word in (option, str(trained / name))
     ]
     rate = ["--alpha", "2", "--max-noise", "0.3", "--confidence", "1", "-q"]
     line = ["update-profiles", str(trained / "profiles.jsonl"), *options, *history, *rate]
     killed("os replace 2 before", line)
-    assert (trained / "profiles-3.jsonl").exists() and not (trained / "flags.npz").exists()
+    assert (trained / "profiles-2.jsonl").exists() and not (trained / "flags.npz").exists()
     assert main(line) == 0
-    for name in ("flags.npz", "profiles-3.jsonl"):
+    for name in ("flags.npz", "profiles-2.jsonl"):
         assert (trained / name).read_bytes() == (trained / f"whole-{name}").read_bytes()

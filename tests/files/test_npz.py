@@ -226,7 +226,7 @@ def test_pickles_are_never_opened(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", user=hostile)
     refused(tmp_path / "a.npz", "holds Python objects")
     (tmp_path / "b.npz").write_bytes(pickle.dumps(Payload(trace)))
-    refused(tmp_path / "b.npz", "is not a whole NPZ file")
+    refused(tmp_path / "b.npz", "is not an NPZ file")
     refused(archive(tmp_path / "c.npz", [("data.pkl", pickle.dumps(Payload(trace)))]), "is not a NumPy array")
     assert not trace.exists()
 

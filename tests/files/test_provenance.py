@@ -23,14 +23,28 @@ def test_binary_outputs_say_how_they_were_made(trained, tmp_path):
         str(trained / "test.jsonl"),
         "--unknown",
         "miss",
+        "--exclude",
+        str(trained / "train.jsonl"),
         "-o",
         str(metrics),
     ]
     assert main(words) == 0
     assert made(noisy)["command"] == "inject-noise" and made(noisy)["params"] == {"ratio": 0.1, "seed": 7}
     assert made(pruned)["params"]["alpha"] == 10 and len(made(pruned)["inputs"]["history"]) == 2
-    assert made(metrics)["inputs"].keys() == {"embeddings", "test"}
+    assert made(metrics)["inputs"].keys() == {"embeddings", "test", "exclude"}
+    assert len(made(metrics)["inputs"]["exclude"]) == 1
+    verdicts = tmp_path / "v.npz"
+    words = ["train-epoch", str(trained / "train.jsonl"), "--from", str(trained / "model-2.npz"), "--verdicts"]
+    words += [str(verdicts), "--judged", str(trained / "judged-3.jsonl"), "-o", str(tmp_path / "m.npz")]
+    assert main(words) == 0
+    assert made(verdicts) == made(tmp_path / "m.npz")
     assert made(trained / "model-3.npz")["command"] == "train-epoch"
+    judged, texts = (
+        tmp_path / "d.npz",
+        ["--profiles", str(trained / "profiles.jsonl"), "--items", str(trained / "items.jsonl")],
+    )
+    assert main(["score", str(pruned), *texts, "-o", str(judged)]) == 0
+    assert made(judged)["inputs"].keys() == {"noisy", "profiles", "items"}
 
 
 @pytest.mark.parametrize("form", ["copy.jsonl", "copy.npz", "copy.jsonl.gz"])

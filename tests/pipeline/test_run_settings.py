@@ -59,6 +59,12 @@ def test_words_win_over_the_config_file(llmhd, words, snapshot, config):
     assert snapshot(llmhd.folder / "by-file") == snapshot(llmhd.folder / "by-words")
 
 
+def test_a_config_file_may_list_what_words_separate_by_commas(llmhd, config):
+    llmhd(*config(CONFIG + 'metrics = ["hit", "mrr"]\nat = [3, 5]\n'), "--denoise", "none", "-o", "run")
+    settings = json.loads((llmhd.folder / "run" / "settings.json").read_text())
+    assert (settings["metrics"], settings["at"]) == ("hit,mrr", "3,5")
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -67,6 +73,10 @@ def test_words_win_over_the_config_file(llmhd, words, snapshot, config):
         (CONFIG.replace('"bpr"', '"hinge"'), "'hinge' is unknown"),
         (CONFIG.replace("dim = 8", 'dim = "eight"'), "'--dim'"),
         (CONFIG.replace("dim = 8", "dim = 0"), "'--dim'"),
+        (CONFIG.replace("dim = 8", "dim = true"), "'dim' must be a number or a string"),
+        (CONFIG.replace("keep = true", 'keep = "yes"'), "'keep' must be true or false"),
+        (CONFIG + 'config = "y.toml"\n', "'config' is not an option of run"),
+        (CONFIG + "[llm]\nmodel = 1\n", "'llm' must be a number or a string"),
         ("dim = = 8", "is not TOML"),
     ],
 )
@@ -143,3 +153,61 @@ def test_early_stopping_keeps_the_best_epoch(llmhd, words):
     assert json.loads((llmhd.folder / "run" / "progress.json").read_text()) == {
         "best": max(valid), "best_epoch": best, "epoch": best + 2,
     }  # fmt: skip
+
+
+def test_missing_noise_marks_are_told_before_anything_is_trained(llmhd, words):
+    path = llmhd.folder / "train.jsonl"
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    path.unlink()  # a link to the world's file
+    path.write_text("".join(json.dumps({"user": r["user"], "item": r["item"]}) + "\n" for r in records))
+    assert "has no 'noise' marks" in llmhd.refused(1, *words("bpr", "none"), "--noise", "-o", "run")
+    llmhd(*words("bpr", "none"), "--epochs", 1, "-o", "run")  # the folder is still free
+
+
+def test_training_interactions_may_come_by_stdin(llmhd, words, snapshot):
+    llmhd(*words("bpr", "none"), "--epochs", 2, "-o", "by-name")
+    piped = ["-" if word == "train.jsonl" else word for word in words("bpr", "none")]
+    llmhd(*piped, "--epochs", 2, "-o", "by-pipe", stdin=(llmhd.folder / "train.jsonl").read_bytes())
+    ours, theirs = snapshot(llmhd.folder / "by-pipe"), snapshot(llmhd.folder / "by-name")
+    assert {k: v for k, v in ours.items() if k != "settings.json"} == {
+        k: v for k, v in theirs.items() if k != "settings.json"
+    }
+
+
+def test_a_select_metric_is_measured_beside_those_asked_for(llmhd, words):
+    llmhd(*words("bpr", "none"), "--epochs", 1, "--at", "5", "--metrics", "hit", "--select", "mrr@3", "-o", "run")
+    records = [json.loads(line) for line in (llmhd.folder / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [(r["metric"], r["k"]) for r in records if r["split"] == "valid"] == [("hit", 5), ("mrr", 3)]
+    assert "--select 'ndgc' is unknown" in llmhd.refused(2, *words("bpr", "none"), "--select", "ndgc@5", "-o", "x")
+
+
+def test_rows_without_embedding_are_told_once(llmhd, words):
+    path = llmhd.folder / "valid.jsonl"
+    kept = path.read_text()
+    path.unlink()
+    path.write_text(kept + json.dumps({"user": "u0", "item": "new"}) + "\n")
+    llmhd(*words("bpr", "none"), "--epochs", 3, "--unknown", "miss", "-o", "run")
+    told = [line for line in llmhd.err.splitlines() if "without embedding" in line]
+    assert told == ["run: 1 rows of valid.jsonl name a user or item without embedding: miss"]
+
+
+def test_resume_of_nothing_says_that_it_starts(llmhd, words):
+    llmhd(*words("bpr", "none"), "--epochs", 1, "-o", "run", "--resume")
+    assert "run: run holds no whole epoch yet; starting with the first" in llmhd.err
+
+
+def test_an_interrupted_run_says_how_to_go_on(llmhd, words, monkeypatch):
+    from llmhd_tools.train.trainer import Trainer
+
+    train = Trainer.train
+
+    def interrupted(self, *args):
+        if self.epoch == 2:
+            raise KeyboardInterrupt
+        return train(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train", interrupted)
+        assert llmhd.run(*words("bpr", "none"), "--epochs", 4, "-o", "run") == (130, b"")
+    assert "stopped after epoch 2; the same words with --resume go on" in llmhd.err
+    llmhd(*words("bpr", "none"), "--epochs", 4, "-o", "run", "--resume")

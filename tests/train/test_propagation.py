@@ -153,3 +153,14 @@ def test_backward_agrees_with_dense_autograd(has_grad):
     assert ours.grad.numpy() - has_grad == pytest.approx(theirs.grad.numpy(), abs=1e-5)
     assert z.detach().numpy() == pytest.approx(adjacency.mean(start, 3)[rows].numpy(), abs=1e-6)
     assert ego.detach().equal(start[rows])
+
+
+@pytest.mark.parametrize("share", [0.01, 1.0])
+def test_some_rows_of_a_product_are_those_of_the_whole_by_either_way(share):
+    graph = random_graph(users=60, items=50)
+    adjacency = Adjacency(normalised_adjacency(graph), torch.device("cpu"))
+    table = torch.randn(110, 8, generator=torch.Generator().manual_seed(1))
+    rows = torch.arange(0, 110, round(1 / share) if share < 1 else 1).repeat(1 if share < 1 else 2)
+    assert adjacency._rows.saves(rows) == (share < 1)
+    for way in (adjacency.product_rows(table, rows), adjacency._rows(table, rows)):
+        assert torch.allclose(way, adjacency.product(table)[rows], atol=1e-6)

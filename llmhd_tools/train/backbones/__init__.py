@@ -25,6 +25,7 @@ class Backbone(Protocol):
     Options: ClassVar[type]
     defaults: ClassVar[dict[str, Any]] = {}  # shared settings whose default differs from Config's
     reduction: ClassVar[str] = "mean"  # of the samples' losses: mean or sum
+    static: ClassVar[bool] = False  # a step's shapes and kernels depend on the batch's size alone: see captured.py
 
     def __init__(self, config: Config, graph: Graph, device: torch.device) -> None: ...
 

@@ -20,6 +20,7 @@ class LightGCN(Backbone):
     """One table of ego embeddings, users first; no weights, no activation, no dropout."""
 
     Options: ClassVar[type] = NoOptions
+    static: ClassVar[bool] = True
 
     def __init__(self, config: Config, graph: Graph, device: torch.device) -> None:
         self.config, self.graph, self.device = config, graph, device

@@ -36,6 +36,7 @@ class NCL(LightGCN):
     """LightGCN with a structural and a prototype contrast. Both are sums over the batch beside a mean."""
 
     Options = NCLOptions
+    static = False  # distinct anchors, and new clusters in each epoch
     defaults: ClassVar[dict[str, Any]] = {"reg": 1e-4}
 
     def __init__(self, config: Config, graph: Graph, device: torch.device) -> None:

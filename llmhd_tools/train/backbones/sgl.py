@@ -40,6 +40,7 @@ class SGL(LightGCN):
 
     Options = SGLOptions
     reduction = "sum"
+    static = False  # distinct anchors, and new views in each epoch
 
     def __init__(self, config: Config, graph: Graph, device: torch.device) -> None:
         super().__init__(config, graph, device)

@@ -24,6 +24,7 @@ class Denoiser(Protocol):
 
     Options: ClassVar[type]
     undefined: ClassVar[dict[str, str]] = {}  # loss -> why there is no such method
+    static: ClassVar[bool] = False  # as a backbone's
 
     def __init__(self, config: Config, graph: Graph, device: torch.device) -> None: ...
 

