@@ -45,6 +45,14 @@ def atomic_files(folder: Path) -> None:
             out.writelines(f"{r['user']}\t{r['item']}\n" for r in map(json.loads, rows))
 
 
+def give_clusters(model: torch.nn.Module) -> None:
+    """Random clusters for NCL, for k-means would want faiss. Its loss reads them in the warm-up too."""
+    for side, count in (("user", model.n_users), ("item", model.n_items)):
+        centres = torch.nn.functional.normalize(torch.randn(model.k, model.latent_dim))
+        setattr(model, f"{side}_centroids", centres)
+        setattr(model, f"{side}_2cluster", torch.randint(model.k, (count,)))
+
+
 def main() -> None:
     """Load once, then serve ``steps N`` and ``evaluate 1``."""
     logging.disable(logging.CRITICAL)
@@ -57,6 +65,8 @@ def main() -> None:
         train, _, test = data_preparation(config, create_dataset(config))
         model = get_model(NAMES[backbone])(config, train.dataset)
         trainer = get_trainer(config["MODEL_TYPE"], NAMES[backbone])(config, model)
+    if backbone == "ncl":
+        give_clusters(model)
     batches = itertools.chain.from_iterable(itertools.repeat(train))
 
     def steps(count: int) -> None:
@@ -64,6 +74,8 @@ def main() -> None:
         for batch in itertools.islice(batches, count):
             trainer.optimizer.zero_grad()
             losses = model.calculate_loss(batch)
+            if backbone == "ncl":
+                losses = losses[:-1]  # as its trainer does in the warm-up, in which our side is
             (sum(losses) if isinstance(losses, tuple) else losses).backward()
             trainer.optimizer.step()
 

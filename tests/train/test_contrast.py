@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from llmhd_tools.train import contrast as module
 from llmhd_tools.train.contrast import Contrast, counted
+from llmhd_tools.train.threads import use_threads
 
 
 def definition(anchors, candidates, positive, count, temperature):
@@ -76,3 +77,18 @@ def test_a_zero_row_is_like_nothing():
     table[2] = 0
     loss = Contrast(0.5)(table[2:], table, torch.tensor([2]), torch.ones(1))
     assert loss.item() == pytest.approx(math.log(3), abs=1e-6)
+
+
+def test_threads_change_nothing():
+    rng, results = torch.Generator().manual_seed(3), []
+    anchors, candidates = (torch.randn(n, 64, generator=rng) for n in (300, 2000))
+    for threads in (1, 2, 3):
+        use_threads(threads)
+        try:
+            sides = [side.clone().requires_grad_() for side in (anchors, candidates)]
+            loss = Contrast(0.2)(*sides, torch.arange(300), torch.ones(300))
+            loss.backward()
+        finally:
+            use_threads(1)
+        results.append([loss.detach(), *(side.grad for side in sides)])
+    assert all(torch.equal(a, b) for other in results[1:] for a, b in zip(results[0], other, strict=True))
