@@ -80,7 +80,13 @@ def test_quota_stops_with_3_and_the_next_run_goes_on(shop, llmhd):
 def test_signals_stop_the_sending_and_keep_answers(number, code, shop, environment):
     words = shop(400)
     with FaultServer(latency=0.1) as server:
-        process = subprocess.Popen(command(*words, server=server), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command(*words, server=server),
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            # a test run in the background ignores Ctrl-C, and its children would inherit that
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
         _wait(lambda: len(server.answered) > 60)
         process.send_signal(number)
         started = time.monotonic()
