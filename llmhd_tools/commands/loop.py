@@ -21,8 +21,9 @@ from llmhd_tools.commands.prune import prune
 from llmhd_tools.commands.score import score
 from llmhd_tools.commands.session import session
 from llmhd_tools.commands.summarize import summarize
-from llmhd_tools.commands.train_epoch import open_run, pick_rule, tell
+from llmhd_tools.commands.training import open_run
 from llmhd_tools.commands.update_profiles import Update, Updating, update_profiles
+from llmhd_tools.commands.verdicts import pick_rule, tell
 from llmhd_tools.core.metrics import ByUser
 from llmhd_tools.core.pruning import NoiseRate
 from llmhd_tools.errors import InputError, UsageError

@@ -82,7 +82,7 @@ def command(
     from llmhd_tools import console
     from llmhd_tools.commands.loading import read_history, read_texts, read_training, texts_of
     from llmhd_tools.commands.session import session
-    from llmhd_tools.commands.train_epoch import settings_of
+    from llmhd_tools.commands.training import settings_of
     from llmhd_tools.core.pruning import NoiseRate
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import read_table, write_table

@@ -20,7 +20,7 @@ from typing import Any
 
 from llmhd_tools.cli import main as llmhd
 from llmhd_tools.commands import loop
-from llmhd_tools.commands.train_epoch import Run
+from llmhd_tools.commands.training import Run
 from llmhd_tools.llm.provider import Answer, Request
 from llmhd_tools.train.trainer import Trainer
 

@@ -9,7 +9,7 @@ import pytest
 from toys import random_graph
 
 from llmhd_tools.commands.loading import Training
-from llmhd_tools.commands.train_epoch import open_run
+from llmhd_tools.commands.training import open_run
 from llmhd_tools.errors import UsageError
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.tensors import read_tensors, write_tensors

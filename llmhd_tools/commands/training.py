@@ -1,0 +1,232 @@
+"""A training run between epochs: what ``train-epoch`` does once and ``run`` does in a loop."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import InitVar, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from llmhd_tools.commands.verdicts import decide, pick_rule
+from llmhd_tools.errors import InputError, UsageError
+from llmhd_tools.files.streams import suffix_of
+
+if TYPE_CHECKING:
+    from llmhd_tools.commands.loading import Training
+    from llmhd_tools.core.sampling import Samples
+    from llmhd_tools.files.tables import Table
+    from llmhd_tools.files.tensors import Tensors
+    from llmhd_tools.train.config import Config
+    from llmhd_tools.train.sharded import ShardedTrainer
+    from llmhd_tools.train.trainer import State, Trainer
+
+GROUPS = ("param", "first", "second", "denoiser")  # of a model's arrays
+
+
+def settings_of(model: Tensors) -> dict[str, Any]:
+    """The training settings that a model keeps. Raises InputError where they are not all there."""
+    from llmhd_tools.train.config import Config
+
+    kept = model.meta.get("config")
+    types = {name: type(value) for name, value in Config().as_dict().items()}
+    if not isinstance(kept, dict) or {name: type(value) for name, value in kept.items()} != types:
+        raise InputError("has no settings that this llmhd understands", where=model.source)
+    if not {"epoch", "step"} <= model.meta.keys():
+        raise InputError("does not say its epoch and step", where=model.source)
+    return kept
+
+
+def open_run(
+    training: Training,
+    chosen: dict[str, Any],
+    words: list[str],
+    device: str,
+    threads: int | None,
+    model: Tensors | None = None,
+) -> Run:
+    """A run at its start, or where ``model`` left it; ``chosen`` holds the settings that were given, None for the others.
+
+    ``words`` are ``NAME=VALUE`` options of the methods. Raises InputError for a model of another graph, UsageError for
+    a setting that contradicts the model's.
+    """
+    from llmhd_tools.train.config import Config
+    from llmhd_tools.train.methods import known, parse, resolve
+
+    if model is None:
+        return Run(training, resolve(chosen, words), device, threads)
+    kept = settings_of(model)
+    if not known(kept):
+        raise InputError("has no settings that this llmhd understands", where=model.source)
+    config = Config(**kept)
+    given = {f"--{k} {v}": (v, getattr(config, k)) for k, v in chosen.items() if v is not None}
+    for name, value in parse(config.backbone, config.denoise, words).items():
+        given[f"--set {name}={value}"] = (value, config.options[name])
+    for told, (value, trained) in given.items():
+        if value != trained:
+            raise UsageError(f"{told} contradicts {model.source}, which was trained with {trained}; leave it out")
+    if model.meta.get("graph") != training.digest:
+        raise InputError("was trained on other interactions; go on with the same file", where=model.source)
+    return Run(training, config, device, threads, model)
+
+
+@dataclass
+class Run:
+    """A training run between epochs: what ``train-epoch`` does once and ``run`` does in a loop."""
+
+    training: Training
+    config: Config
+    device: str = "auto"
+    threads: int | None = None
+    start: InitVar[Tensors | None] = None
+    loss: float = field(default=math.nan, init=False)
+
+    def __post_init__(self, start: Tensors | None) -> None:
+        self.trainer = self._open_trainer(_state_of(start) if start else None)
+        self._model = start
+        self._made: dict[str, Any] = {}
+        self.verdicts: Table | None = None
+
+    def _open_trainer(self, state: State | None) -> Trainer | ShardedTrainer:
+        """The trainer of this process, or of all that torchrun started."""
+        from llmhd_tools.train.ranks import Ranks
+        from llmhd_tools.train.threads import use_threads
+        from llmhd_tools.train.trainer import Trainer, pick_device
+
+        self.processes = Ranks.here.size if Ranks.here else 1
+        if self.processes > 1:
+            from llmhd_tools.train.sharded import ShardedTrainer
+
+            return ShardedTrainer(self.config, self.training.graph, self.device, self.threads, state)
+        use_threads(self.threads)
+        return Trainer(self.config, self.training.graph, pick_device(self.device), state)
+
+    def train(
+        self, table: Table | None = None, judged: Table | None = None, rule: str | None = None, alpha: float = 3000.0
+    ) -> None:
+        """Train one epoch on ``table`` (else on the epoch's own draw), leaving out the ``judged`` rows that are not hard.
+
+        ``alpha`` is that of the score thresholds. Afterwards ``loss`` and ``verdicts`` tell how it went.
+        """
+        from llmhd_tools.commands.loading import samples_of
+        from llmhd_tools.files.provenance import made
+
+        arrays = samples_of(table) if table else self._draw(self.trainer.epoch + 1)
+        params = self.config.as_dict() | {"device": self.trainer.device.type}
+        if self.processes > 1:
+            params |= {"processes": self.processes}
+        inputs = {"train": self.training.digest, "samples": _digest(arrays)}
+        if self.trainer.epoch:
+            inputs["from"] = self.model().digest()
+        keep = self.verdicts = None
+        if judged is not None:
+            rule = pick_rule(rule, self.config.loss)
+            params |= {"rule": rule, "threshold_alpha": alpha}
+            inputs["judged"] = judged.digest()
+            keep, self.verdicts = decide(judged, arrays, self.trainer.step, rule, alpha)
+        self.loss = self.trainer.train(arrays, keep)
+        self._made, self._model = made("train-epoch", params, inputs), None
+        if self.verdicts is not None:
+            self.verdicts.meta = {"epoch": self.trainer.epoch, "made": self._made}
+
+    def _draw(self, epoch: int) -> Samples:
+        from llmhd_tools.core.sampling import draw_samples
+
+        return draw_samples(self.training.graph, self.config.loss, self.config.batch, self.config.seed, epoch)
+
+    def _tensors(self, kind: str, arrays: dict[str, Any], **meta: Any) -> Tensors:
+        from llmhd_tools.files.tensors import Tensors
+
+        meta = {"epoch": self.trainer.epoch, **meta, "made": self._made}
+        return Tensors(kind, arrays, self.training.users, self.training.items, meta)
+
+    def model(self) -> Tensors:
+        """All that a later epoch needs."""
+        if self._model is None:
+            state = self.trainer.state()
+            arrays = {
+                f"{group}.{name}": array
+                for group, named in zip(GROUPS, (state.params, state.first, state.second, state.denoiser), strict=True)
+                for name, array in named.items()
+            }
+            self._model = self._tensors(
+                "model", arrays, step=state.step, config=self.config.as_dict(), graph=self.training.digest
+            )
+        return self._model
+
+    def embeddings(self) -> Tensors:
+        """Final embeddings of the finished epoch."""
+        users, items = self.trainer.embeddings()
+        return self._tensors("embeddings", {"user": users, "item": items})
+
+    def next_samples(self) -> Table:
+        """The samples of the coming epoch, with their losses under the model as it is now."""
+        from llmhd_tools.files.tables import Table
+
+        samples = self._draw(self.trainer.epoch + 1)
+        names = ("batch", "user", "item", "negative", "label")
+        columns = {name: column for name in names if (column := getattr(samples, name)) is not None}
+        columns["loss"] = self.trainer.losses(samples)
+        meta = {
+            "epoch": self.trainer.epoch + 1,
+            "step": self.trainer.step,
+            "graph": self.training.digest,
+            "made": self._made,
+        }
+        return Table("samples", columns, self.training.users, self.training.items, meta)
+
+    def read_samples(self, path: str) -> Table:
+        """Read the samples of the coming epoch. Raises InputError for those of other interactions, epoch or objective."""
+        from llmhd_tools.files.tables import read_table
+
+        table = read_table(path, "samples", users=self.training.users, items=self.training.items)
+        if table.meta.get("graph", self.training.digest) != self.training.digest:
+            raise InputError("holds samples of other interactions than the training file's", where=path)
+        epoch = table.meta.get("epoch", self.trainer.epoch + 1)
+        if epoch != self.trainer.epoch + 1:
+            raise InputError(
+                f"holds the samples of epoch {epoch}, but epoch {self.trainer.epoch + 1} comes next", where=path
+            )
+        if ("negative" in table) != (self.config.loss == "bpr"):
+            raise InputError(f"does not hold the samples that --loss {self.config.loss} needs", where=path)
+        return table
+
+    def read_judged(self, path: str) -> Table:
+        """Read judged rows, or noisy ones that nobody judged (none of them is hard)."""
+        from llmhd_tools.files.kinds import read_any
+        from llmhd_tools.files.tables import Table, recode
+
+        table = read_any(path, None if suffix_of(path) == ".npz" else "judged")
+        if not isinstance(table, Table) or table.kind not in ("judged", "noisy"):
+            raise InputError(f"holds {table.kind}, but judged rows are wanted here", where=path)
+        table.kind = "judged"
+        return recode(table, self.training.users, self.training.items)
+
+
+def _state_of(model: Tensors) -> State:
+    """The training state in a model file. Raises InputError where a part is missing."""
+    from llmhd_tools.train.trainer import State
+
+    groups: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
+    for key, array in model.arrays.items():
+        group, _, name = key.partition(".")
+        if group in groups:
+            groups[group][name] = array
+    if not groups["param"] or not groups["param"].keys() == groups["first"].keys() == groups["second"].keys():
+        raise InputError("lacks parameters or moments", where=model.source)
+    for name, param in groups["param"].items():
+        for array in (param, groups["first"][name], groups["second"][name]):
+            if array.dtype != "float32" or array.shape != param.shape:
+                raise InputError(
+                    f"parameter '{name}' and its moments are not of one shape, float32", where=model.source
+                )
+    epoch, step = model.meta["epoch"], model.meta["step"]
+    return State(groups["param"], groups["first"], groups["second"], epoch, step, groups["denoiser"])
+
+
+def _digest(samples: Samples) -> str:
+    """What was trained on: the samples' codes, whose ids the graph's digest fixes."""
+    digest = hashlib.sha256()
+    for column in (samples.batch, samples.user, samples.item, samples.negative, samples.label):
+        if column is not None:
+            digest.update(column.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,101 @@
+"""What becomes of the judged rows of an epoch: hard ones are kept, the others dropped (LLMHD Eq. 12-16, 23-24)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmhd_tools.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from llmhd_tools.core.sampling import Samples
+    from llmhd_tools.files.columns import Column
+    from llmhd_tools.files.tables import Table
+
+
+def tell(verdicts: Table | None) -> str:
+    """How many rows were noisy, hard and dropped, as the end of a sentence."""
+    if verdicts is None:
+        return ""
+    hard = verdicts.columns["verdict"].count("hard")  # type: ignore[union-attr]
+    return f"; {len(verdicts):,} noisy samples, {hard:,} of them hard and kept, {len(verdicts) - hard:,} dropped"
+
+
+def pick_rule(rule: str | None, loss: str) -> str:
+    """The rule for this objective, the paper's where none is given. Raises UsageError for the other objective's rule."""
+    from llmhd_tools.core.hardness import PAIR_RULES, POINT_RULES
+
+    known = PAIR_RULES if loss == "bpr" else POINT_RULES
+    if rule is not None and rule not in known:
+        raise UsageError(f"--rule {rule} is not for --loss {loss}; choose from {', '.join(known)}")
+    return rule or known[0]
+
+
+def decide(judged: Table, samples: Samples, step: int, rule: str, alpha: float) -> tuple[NDArray[np.bool_], Table]:
+    """Which samples of an epoch to keep, (n,) bool, and the verdict on each judged row.
+
+    ``step`` is T of the first batch. Raises InputError for a judged row that is none of the samples.
+    """
+    import numpy as np
+
+    from llmhd_tools.core.hardness import Thresholds, hard_pairs, hard_points
+    from llmhd_tools.files.tables import Table
+
+    rows = _rows_of(judged, samples)
+    nothing = np.full(len(judged), np.nan)
+    score, negative_score = (judged[name] if name in judged else nothing for name in ("score", "negative_score"))
+    at = step + samples.batch[rows]
+    if samples.label is None:
+        hard = hard_pairs(score, negative_score, at, Thresholds(alpha), rule)
+    else:
+        hard = hard_points(score, samples.label[rows], at, Thresholds(alpha), rule)
+    hard &= judged["candidate"] == 1
+    keep = np.ones(len(samples), dtype=bool)
+    keep[rows] = hard
+    columns: dict[str, Column] = {
+        name: judged[name] for name in ("user", "item", "negative", "label") if name in judged
+    }
+    columns["verdict"] = ["hard" if h else "dropped" for h in hard]
+    return keep, Table("verdicts", columns, judged.users, judged.items)
+
+
+def _rows_of(judged: Table, samples: Samples) -> NDArray[np.int64]:
+    """The samples' row of each judged row: as its ``row`` says, else that of its batch which is the same."""
+    import numpy as np
+
+    if not len(judged):  # no records, so no fields either
+        return np.zeros(0, dtype=np.int64)
+
+    columns = ["batch", "user", "item", "negative" if samples.label is None else "label"]
+    for name in columns:
+        if name not in judged:
+            raise InputError(f"field '{name}' is missing", where=judged.source)
+    ours = np.stack([getattr(samples, name) for name in columns], axis=1).astype(np.int64)
+    theirs = np.stack([judged[name] for name in columns], axis=1).astype(np.int64)
+    if "row" in judged:
+        rows = judged["row"]
+        wrong = (rows < 0) | (rows >= len(samples))
+        wrong[~wrong] = (ours[rows[~wrong]] != theirs[~wrong]).any(1)
+    else:
+        rows = np.array(_matches(ours.tolist(), theirs.tolist()), dtype=np.int64)
+        wrong = rows < 0
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise InputError(
+            "is none of this epoch's samples; were these judged for another epoch?", where=judged.where(row)
+        )
+    return rows
+
+
+def _matches(ours: list[list[int]], theirs: list[list[int]]) -> list[int]:
+    """For each of their rows ours that is equal, -1 without one; of equal rows the k-th goes with the k-th."""
+    equal: dict[tuple[int, ...], list[int]] = {}
+    for row, key in reversed(list(enumerate(map(tuple, ours)))):
+        equal.setdefault(key, []).append(row)
+    found = []
+    for key in map(tuple, theirs):
+        rows = equal.get(key, [-1])
+        found.append(rows.pop() if len(rows) > 1 else rows[0])
+    return found
