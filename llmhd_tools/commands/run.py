@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
+from llmhd_tools.commands import configs
 from llmhd_tools.errors import UsageError
 from llmhd_tools.options import (
     Alpha,
     At,
     Backbone,
+    Band,
     Batch,
     Candidates,
     Confidence,
@@ -23,6 +25,9 @@ from llmhd_tools.options import (
     MaxNoise,
     Metrics,
     ModelSeed,
+    NegativeThreshold,
+    PairThreshold,
+    PositiveThreshold,
     Quiet,
     Regularisation,
     Rule,
@@ -30,11 +35,11 @@ from llmhd_tools.options import (
     Scope,
     Selection,
     Threads,
+    ThresholdAlpha,
     Tracked,
     Unknown,
     Verbose,
     Words,
-    finite,
     one_of,
 )
 from llmhd_tools.options_llm import ONE_BY_ONE, LlmOptions, takes_llm
@@ -43,48 +48,31 @@ from llmhd_tools.registry import DENOISERS, STAGED
 File = str | None
 
 
-def _config(context: typer.Context, path: File) -> File:
-    """Let a TOML file give the defaults of all other options; what stands on the command line wins."""
-    if path is None:
-        return None
-    try:
-        import tomllib
-    except ImportError:  # Python 3.10
-        import tomli as tomllib  # type: ignore[no-redef]
-    try:
-        with open(path, "rb") as stream:
-            given = tomllib.load(stream)
-    except OSError as error:
-        raise typer.BadParameter(f"{path}: {(error.strerror or '').lower()}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"{path}: is not TOML ({error})") from None
-    by_option = {
-        option.lstrip("-"): p.name for p in context.command.params for option in p.opts if option.startswith("--")
-    }
-    flags = {p.name for p in context.command.params if getattr(p, "is_flag", False)}
-    defaults = {}
-    for name, value in given.items():
-        option = by_option.get(name.replace("_", "-"))
-        if option in (None, "config", "help"):
-            raise typer.BadParameter(f"{path}: '{name}' is not an option of run")
-        if isinstance(value, bool) != (option in flags) or isinstance(value, dict):
-            wanted = "true or false" if option in flags else "a number or a string"
-            raise typer.BadParameter(f"{path}: '{name}' must be {wanted}")
-        defaults[option] = ",".join(map(str, value)) if isinstance(value, list) else value
-    context.default_map = defaults
-    return path
-
-
 @takes_llm(without=ONE_BY_ONE)
 def command(
     train: Annotated[str, typer.Argument(help="Training interactions.", metavar="TRAIN")],
     valid: Annotated[str, typer.Option("--valid", help="Held-out interactions that choose the epoch.", metavar="FILE")],
     output: Annotated[str, typer.Option("-o", "--output", help="The run's folder.", metavar="FOLDER")],
     llm: LlmOptions,
+    preset: Annotated[
+        File,
+        typer.Option(
+            "--preset",
+            help="LLMHD's options from a file that comes with the tool: paper (as printed) or best (as measured); "
+            "with --help, shows it.",
+            callback=configs.preset,
+            is_eager=True,
+            metavar="NAME",
+        ),
+    ] = None,
     config: Annotated[
         File,
         typer.Option(
-            "--config", help="TOML with any of these options.", callback=_config, is_eager=True, metavar="FILE"
+            "--config",
+            help="TOML with any of these options; wins over --preset.",
+            callback=configs.config,
+            is_eager=True,
+            metavar="FILE",
         ),
     ] = None,
     test: Annotated[File, typer.Option("--test", help="Measured once, at the best epoch.", metavar="FILE")] = None,
@@ -131,12 +119,15 @@ def command(
     selection: Selection = "variance",
     link: Link = "sigmoid",
     rule: Rule = None,
-    threshold_alpha: Annotated[
-        float | None,
-        typer.Option(
-            "--threshold-alpha", help="α of the score thresholds (Eq. 13-16). [--alpha]", min=1, callback=finite
-        ),
-    ] = None,
+    threshold_alpha: ThresholdAlpha = None,
+    pair_threshold: PairThreshold = "7:3",
+    positive_threshold: PositiveThreshold = "8:6",
+    negative_threshold: NegativeThreshold = "2:4",
+    band: Band = "2,3,8",
+    live: Annotated[
+        bool,
+        typer.Option("--live/--staged", help="Judge inside each step, as printed, or all of an epoch before it."),
+    ] = False,
     update: Annotated[bool, typer.Option("--update/--no-update", help="Let confident pairs update profiles.")] = True,
     scope: Scope = "noisy",
     confidence: Confidence = 3,
@@ -159,6 +150,7 @@ def command(
     Examples:
       llmhd run train.jsonl --valid valid.jsonl --test test.jsonl --epochs 60 -o runs/bpr
       llmhd run train.jsonl --valid valid.jsonl --items items.jsonl --denoise llmhd --max-noise 0.1 -o runs/llmhd
+      llmhd run train.jsonl --valid valid.jsonl --items items.jsonl --preset paper --loss bce --staged -o runs/paper
       llmhd run train.jsonl --valid valid.jsonl --backbone sgl --denoise r-ce --set beta=0.3 -o runs/sgl-r-ce
     """
     given = locals()

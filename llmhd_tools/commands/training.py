@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llmhd_tools.commands.verdicts import decide, pick_rule
@@ -12,7 +12,12 @@ from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.streams import suffix_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from llmhd_tools.commands.live import Live
     from llmhd_tools.commands.loading import Training
+    from llmhd_tools.core.hardness import Thresholds
     from llmhd_tools.core.sampling import Samples
     from llmhd_tools.files.tables import Table
     from llmhd_tools.files.tensors import Tensors
@@ -84,6 +89,7 @@ class Run:
         self.trainer = self._open_trainer(_state_of(start) if start else None)
         self._model = start
         self._made: dict[str, Any] = {}
+        self.judged: Table | None = None
         self.verdicts: Table | None = None
 
     def _open_trainer(self, state: State | None) -> Trainer | ShardedTrainer:
@@ -101,32 +107,49 @@ class Run:
         return Trainer(self.config, self.training.graph, pick_device(self.device), state)
 
     def train(
-        self, table: Table | None = None, judged: Table | None = None, rule: str | None = None, alpha: float = 3000.0
+        self,
+        table: Table | None = None,
+        judged: Table | Live | None = None,
+        rule: str | None = None,
+        thresholds: Thresholds | None = None,
     ) -> None:
         """Train one epoch on ``table`` (else on the epoch's own draw), leaving out the ``judged`` rows that are not hard.
 
-        ``alpha`` is that of the score thresholds. Afterwards ``loss`` and ``verdicts`` tell how it went.
+        What is judged live is judged in each step. Afterwards ``loss``, ``judged`` and ``verdicts`` tell how it went.
         """
+        from llmhd_tools.commands.live import Judge, Live
         from llmhd_tools.commands.loading import samples_of
+        from llmhd_tools.core.hardness import Thresholds
         from llmhd_tools.files.provenance import made
 
         arrays = samples_of(table) if table else self._draw(self.trainer.epoch + 1)
         params = self.config.as_dict() | {"device": self.trainer.device.type}
         if self.processes > 1:
             params |= {"processes": self.processes}
-        inputs = {"train": self.training.digest, "samples": _digest(arrays)}
+        inputs: dict[str, str | list[str]] = {"train": self.training.digest, "samples": _digest(arrays)}
         if self.trainer.epoch:
             inputs["from"] = self.model().digest()
-        keep = self.verdicts = None
+        keep: NDArray[np.bool_] | Judge | None = None
+        self.judged = self.verdicts = None
         if judged is not None:
-            rule = pick_rule(rule, self.config.loss)
-            params |= {"rule": rule, "threshold_alpha": alpha}
-            inputs["judged"] = judged.digest()
-            keep, self.verdicts = decide(judged, arrays, self.trainer.step, rule, alpha)
+            rule, thresholds = pick_rule(rule, self.config.loss), thresholds or Thresholds()
+            params |= {"rule": rule, "thresholds": asdict(thresholds)}
+            if isinstance(judged, Live):
+                params |= judged.params()
+                inputs |= judged.inputs()
+                keep = Judge(judged, self.training, arrays, self.trainer.step, rule, thresholds)
+            else:
+                inputs["judged"] = judged.digest()
+                self.judged = judged
+                keep, self.verdicts = decide(judged, arrays, self.trainer.step, rule, thresholds)
         self.loss = self.trainer.train(arrays, keep)
         self._made, self._model = made("train-epoch", params, inputs), None
+        meta = {"epoch": self.trainer.epoch, "made": self._made}
+        if isinstance(keep, Judge):
+            self.judged, self.verdicts = keep.record()
+            self.judged.meta = meta
         if self.verdicts is not None:
-            self.verdicts.meta = {"epoch": self.trainer.epoch, "made": self._made}
+            self.verdicts.meta = meta
 
     def _draw(self, epoch: int) -> Samples:
         from llmhd_tools.core.sampling import draw_samples
@@ -160,19 +183,17 @@ class Run:
 
     def next_samples(self) -> Table:
         """The samples of the coming epoch, with their losses under the model as it is now."""
-        from llmhd_tools.files.tables import Table
+        from llmhd_tools.commands.loading import table_of
 
         samples = self._draw(self.trainer.epoch + 1)
-        names = ("batch", "user", "item", "negative", "label")
-        columns = {name: column for name in names if (column := getattr(samples, name)) is not None}
-        columns["loss"] = self.trainer.losses(samples)
-        meta = {
+        table = table_of(samples, self.trainer.losses(samples), self.training)
+        table.meta = {
             "epoch": self.trainer.epoch + 1,
             "step": self.trainer.step,
             "graph": self.training.digest,
             "made": self._made,
         }
-        return Table("samples", columns, self.training.users, self.training.items, meta)
+        return table
 
     def read_samples(self, path: str) -> Table:
         """Read the samples of the coming epoch. Raises InputError for those of other interactions, epoch or objective."""
