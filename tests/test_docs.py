@@ -1,6 +1,7 @@
 """The generated pages say what the code says, and the hand-written ones name every command and kind."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,10 @@ def test_readme_names_every_command_and_kind():
             assert f"`{command}`" in readme
     for kind in KINDS:
         assert f"`{kind}`" in readme or f"**{kind}**" in readme
+
+
+def test_llmhd_page_names_options_that_there_are():
+    page = (ROOT / "docs" / "llmhd.md").read_text(encoding="utf-8")
+    known = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"--[a-z][a-z-]+", page))
+    assert len(named) > 20 and all(f"  {name} " in known or f" / {name} " in known for name in named), named

@@ -92,7 +92,10 @@ def command(
     ] = False,
     history: History = [],  # noqa: B006 - typer copies it
     profiles: Annotated[
-        Path, typer.Option("--profiles", help="For --live: user profiles; without texts all noisy rows are dropped.")
+        Path,
+        typer.Option(
+            "--profiles", help="For --live: user profiles; without texts all noisy rows are dropped.", metavar="FILE"
+        ),
     ] = None,
     items: Annotated[Path, typer.Option("--items", help="For --live: item texts.", metavar="FILE")] = None,
     record: Annotated[

@@ -82,9 +82,7 @@ def test_with_a_model_that_stands_still_live_is_staged(llmhd, backbone, loss):
 def test_with_other_switches_as_well(llmhd, loss, pruning, judging):
     warm_up(llmhd, loss)
     pruning = [*PRUNING, *pruning]
-    same(
-        staged(llmhd, "frozen.npz", *judging, pruning=pruning), live(llmhd, "frozen.npz", *judging, pruning=pruning)
-    )
+    same(staged(llmhd, "frozen.npz", *judging, pruning=pruning), live(llmhd, "frozen.npz", *judging, pruning=pruning))
 
 
 @pytest.mark.parametrize("loss", ["bpr", "bce"])

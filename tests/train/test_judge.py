@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from toys import CPU, random_graph
 
 from llmhd_tools.core.sampling import draw_samples
 from llmhd_tools.train.config import Config
 from llmhd_tools.train.methods import resolve
 from llmhd_tools.train.threads import use_threads
 from llmhd_tools.train.trainer import Trainer
-from toys import CPU, random_graph
 
 BACKBONES = ("lightgcn", "ngcf", "sgl", "ncl")
 
