@@ -116,7 +116,7 @@ class Judge:
         return score(noisy, self.live.profiles, self.live.items, self.live.provider)
 
     def record(self) -> tuple[Table, Table]:
-        """The noisy rows of all batches, judged, and what became of them."""
+        """The noisy rows of all batches, judged, and what became of them; ``row`` counts the samples trained on."""
         from llmhd_tools.files.tables import concatenate
 
         return concatenate(self._judged), concatenate(self._verdicts)

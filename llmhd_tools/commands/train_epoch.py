@@ -15,6 +15,7 @@ from llmhd_tools.options import (
     Band,
     Batch,
     Candidates,
+    Confidence,
     Denoise,
     Device,
     Dim,
@@ -61,6 +62,11 @@ def command(
     judged: Annotated[
         Path, typer.Option("--judged", help="This epoch's noisy rows; those not hard are dropped.", metavar="FILE")
     ] = None,
+    drop: Annotated[
+        Path,
+        typer.Option("--drop", help="Pairs to leave out of graph and loss: suspects or flags.", metavar="FILE"),
+    ] = None,
+    confidence: Confidence = 3,
     embeddings: Annotated[
         Path, typer.Option("--embeddings", help="Where to write the final embeddings.", metavar="FILE")
     ] = None,
@@ -117,8 +123,9 @@ def command(
     Samples of an epoch depend on the seed and the epoch's number alone, so --epochs 3 equals three times one epoch.
     With --judged, the noisy rows that the scores do not call hard stay out of the loss (Eq. 12-16, 23-24). With --live,
     `prune` and `score` happen in each step instead, on the losses of that step; their options are here as well.
-    --denoise does without scores, inside each step. Going on with --from, the model's own settings hold, and another
-    training file is refused.
+    --denoise does without scores, inside each step. Pairs of --drop (suspects that are cut; flags of training pairs, at
+    least --confidence of them) leave the graph as well, and are back with the first epoch whose --drop lacks them. Going
+    on with --from, the model's own settings hold, and another training file is refused.
 
     \b
     Examples:
@@ -126,9 +133,11 @@ def command(
       llmhd train-epoch train.jsonl --from model-2.npz --samples samples-3.npz --judged judged-3.jsonl -o model-3.npz
       llmhd train-epoch train.jsonl --from model-2.npz --live --history emb-1.npz --history emb-2.npz \\
         --profiles profiles.jsonl --items items.jsonl --record judged-3.jsonl -o model-3.npz
+      llmhd train-epoch train.jsonl --from model-8.npz --drop drop.npz -o model-9.npz --embeddings emb-9.npz
       llmhd train-epoch train.jsonl --backbone sgl --denoise t-ce --set max-drop=0.1 --epochs 20 -o model-20.npz
     """
     from llmhd_tools import console
+    from llmhd_tools.commands.dropping import read_drop, tell_drop
     from llmhd_tools.commands.live import read_live
     from llmhd_tools.commands.loading import read_training
     from llmhd_tools.commands.training import open_run
@@ -139,7 +148,7 @@ def command(
 
     outputs = [output, embeddings, next_, verdicts, record]
     for number, path in enumerate(outputs):
-        check_output(path, [train, model, samples, judged, profiles, items, *history, *outputs[:number]])
+        check_output(path, [train, model, samples, judged, drop, profiles, items, *history, *outputs[:number]])
     for path in (output, embeddings):
         check_binary(path)
     if epochs > 1 and (samples or judged or verdicts or live):
@@ -165,7 +174,9 @@ def command(
         "seed": seed,
     }
     start = read_tensors(model, "model") if model else None
-    run = open_run(read_training(train), chosen, words or [], device, threads, start)
+    training = read_training(train)
+    left_out = read_drop(drop, training, confidence) if drop else None
+    run = open_run(training, chosen, words or [], device, threads, start, left_out)
     rule = pick_rule(rule, run.config.loss)
     if (judged or live) and run.config.denoise != "none":
         raise UsageError(
@@ -191,4 +202,6 @@ def command(
     if next_:
         write_table(next_, run.next_samples())
     write_tensors(output, run.model())  # last: with the model there, everything of this epoch is
-    console.note(f"train-epoch: epoch {run.trainer.epoch}, loss {run.loss:.6f}{tell(run.verdicts)}")
+    console.note(
+        f"train-epoch: epoch {run.trainer.epoch}, loss {run.loss:.6f}{tell(run.verdicts)}{tell_drop(left_out)}"
+    )

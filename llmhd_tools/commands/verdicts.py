@@ -75,11 +75,17 @@ def _numbers(option: str, text: str, separator: str, counts: tuple[int, ...]) ->
 
 
 def decide(
-    judged: Table, samples: Samples, step: int, rule: str, thresholds: Thresholds
+    judged: Table,
+    samples: Samples,
+    step: int,
+    rule: str,
+    thresholds: Thresholds,
+    gone: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.bool_], Table]:
     """Which samples of an epoch to keep, (n,) bool, and the verdict on each judged row.
 
-    ``step`` is T of the first batch. Raises InputError for a judged row that is none of the samples.
+    ``step`` is T of the first batch; samples that are ``gone`` anyway (n,) are dropped. Raises InputError for a judged
+    row that is none of the samples.
     """
     import numpy as np
 
@@ -95,6 +101,8 @@ def decide(
     else:
         hard = hard_points(score, samples.label[rows], at, thresholds, rule)
     hard &= judged["candidate"] == 1
+    if gone is not None:
+        hard &= ~gone[rows]
     keep = np.ones(len(samples), dtype=bool)
     keep[rows] = hard
     columns: dict[str, Column] = {

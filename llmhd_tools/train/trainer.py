@@ -63,12 +63,24 @@ def pick_device(name: str) -> torch.device:
 
 
 class Trainer:
-    """One run's parameters on a device."""
+    """One run's parameters on a device.
 
-    def __init__(self, config: Config, graph: Graph, device: torch.device, state: State | None = None) -> None:
+    ``graph`` is all that was observed, ``edges`` what the backbone propagates on (None: the graph). A new trainer of the
+    old one's state may have other edges.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        graph: Graph,
+        device: torch.device,
+        state: State | None = None,
+        edges: Graph | None = None,
+    ) -> None:
         self.config, self.graph, self.device = config, graph, device
-        self.denoiser = denoisers.build(config, graph, device)
-        self.backbone = backbones.build(config, graph, device)
+        self.edges = graph if edges is None else edges
+        self.denoiser = denoisers.build(config, graph, device, self.edges)
+        self.backbone = backbones.build(config, self.edges, device)
         self.epoch, self.step = (state.epoch, state.step) if state else (0, 0)
         values = state.params if state else self.backbone.initial(generator(config.seed, 0, "init"))
         self._captured: StaticStep | None = None
@@ -101,7 +113,8 @@ class Trainer:
         judge, weight = (keep, None) if keep is None or callable(keep) else (None, self._weight(keep))
         values = torch.zeros(len(bounds) - 1, device=self.device)
         step = self._one_step if judge else self._stepper(bounds[1])
-        self.backbone.start_epoch(self.params, self.epoch + 1, self.denoiser.edges(self.params) or self.graph)
+        left = self.denoiser.edges(self.params)
+        self.backbone.start_epoch(self.params, self.epoch + 1, self.edges if left is None else left)
         for number, (start, end) in enumerate(itertools.pairwise(bounds)):
             part = slice(start, end)
             ask = functools.partial(self._judged, judge, number) if judge else None
