@@ -52,7 +52,10 @@ def session(options: LlmOptions, command: str, item_texts: Sequence[str]) -> Ite
         provider = open_provider(options.llm, item_texts=item_texts)
         if provider.notice:
             console.note(f"{command}: {provider.notice}")
-        yield Session(provider)
+        if options.usage:
+            yield from _counting(options, provider)
+        else:
+            yield Session(provider)
         return
     if sum(map(bool, (options.dry_run, options.requests, options.responses, options.offline))) > 1:
         raise UsageError("--dry-run, --requests, --responses and --offline exclude each other")
@@ -65,6 +68,18 @@ def session(options: LlmOptions, command: str, item_texts: Sequence[str]) -> Ite
         yield from _answering(options, asker, command)
     if cuts := asker.cuts.note():
         console.note(f"{command}: {cuts}")
+
+
+def _counting(options: LlmOptions, provider: Provider) -> Iterator[Session]:
+    from llmhd_tools.files.jsonl import write_records
+    from llmhd_tools.files.streams import check_output
+    from llmhd_tools.llm.counted import Counted
+
+    assert options.usage is not None
+    check_output(options.usage)
+    counted = Counted(provider, _asker(options, provider.name))
+    yield Session(counted)
+    write_records(options.usage, counted.usage.records(provider.name))
 
 
 def _asker(options: LlmOptions, model: str) -> Asker:
