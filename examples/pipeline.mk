@@ -62,7 +62,8 @@ define DENOISED_EPOCH
 $(OUT)/epoch-$(1)/judged.jsonl: $(OUT)/epoch-$(2)/next.npz $(call history,$(2)) $(call profiles,$(1)) \
     $(DATA)/items.jsonl $(OUT)/pruning.params | $(OUT)/epoch-$(1)/
 	$$(PRUNE) $(OUT)/epoch-$(2)/next.npz $(addprefix --history ,$(call history,$(2))) $$(PRUNING) \
-	  | $$(SCORE) - --profiles $(call profiles,$(1)) --items $(DATA)/items.jsonl -o $$@
+	  | $$(SCORE) - --profiles $(call profiles,$(1)) --items $(DATA)/items.jsonl > $$@.part
+	mv $$@.part $$@
 
 $(OUT)/epoch-$(1)/model.npz $(OUT)/epoch-$(1)/embeddings.npz $(OUT)/epoch-$(1)/next.npz $(OUT)/epoch-$(1)/verdicts.jsonl &: \
     $(OUT)/epoch-$(2)/model.npz $(OUT)/epoch-$(1)/judged.jsonl $(OUT)/judging.params

@@ -59,7 +59,9 @@ def save(figure: Figure, path: str, form: str) -> None:
     drawn = io.BytesIO()
     nameless = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # seen as a box; in SVG the viewer's fonts count
+        warnings.filterwarnings(
+            "ignore", "Glyph .* missing from font"
+        )  # seen as a box; in SVG the viewer's fonts count
         figure.savefig(drawn, format=form, metadata=nameless)
     with open_out(path) as out:
         out.write(drawn.getvalue())
@@ -120,7 +122,8 @@ def panels(
         draw(axes, metric)
         axes.set_ylabel(console.visible(f"{spell(metric)} ({split})"))
     handles = [Line2D([], [], **look) for look in looks.values()]
-    figure.legend(handles, [console.visible(row) for row in looks], loc="outside lower center", ncols=min(len(looks), 4), frameon=False)
+    names, columns = [console.visible(row) for row in looks], min(len(looks), 4)
+    figure.legend(handles, names, loc="outside lower center", ncols=columns, frameon=False)
     return figure
 
 
@@ -147,7 +150,9 @@ def setting_of(run: Run, name: str) -> float:
     value = run.settings.get(name.replace("-", "_"))
     if not isinstance(value, int | float) or isinstance(value, bool):
         numbers = sorted(k.replace("_", "-") for k, v in run.settings.items() if type(v) in (int, float))
-        raise UsageError(f"--over {name}: {run.folder} has no such number; choose from epoch, noise, {', '.join(numbers)}")
+        raise UsageError(
+            f"--over {name}: {run.folder} has no such number; choose from epoch, noise, {', '.join(numbers)}"
+        )
     return value
 
 

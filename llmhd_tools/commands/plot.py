@@ -14,7 +14,7 @@ def command(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            help="Folders of runs, NAME=PATTERN for all runs of one, or one file of diagnostics.", metavar="INPUT..."
+            help="Folders of runs, NAME=PATTERN for all runs of one, or one file of diagnostics.", metavar="INPUT"
         ),
     ],
     output: Annotated[str, typer.Option("-o", "--output", help="The figure, .svg or .png.", metavar="FILE")],
