@@ -20,6 +20,7 @@ GROUPS = {
         "validate": "validate",
     },
     "Language model": {
+        "embed": "embed",
         "summarize": "summarize",
         "score": "score",
         "update-profiles": "update_profiles",

@@ -167,8 +167,8 @@ def _against_popular(graphs: Mapping[str, Graph], seed: int) -> dict[str, tuple[
     from llmhd_tools.core.seeds import generator
 
     first, *_ = graphs.values()
-    both = [np.concatenate([getattr(graph, side) for graph in graphs.values()]) for side in ("user", "item")]
-    touched = Graph.of(*both, first.n_users, first.n_items)
+    user, item = (np.concatenate([getattr(graph, side) for graph in graphs.values()]) for side in ("user", "item"))
+    touched = Graph.of(user, item, first.n_users, first.n_items)
     pairs = {}
     for name, graph in graphs.items():
         negative = popular_negatives(graphs["train"], touched, graph.user, generator(seed, 0, f"popular {name}"))

@@ -186,7 +186,7 @@ KINDS: dict[str, Kind] = {
             arrays=(("user", "float32 (users, dim)"), ("item", "float32 (items, dim)")),
         ),
         Kind(
-            "vectors", 1, "Vectors of users' and items' texts in one space; relevance is their cosine. One side may be missing.", (),
+            "vectors", 1, "Vectors of users' and items' texts; relevance is their cosine. One side may be missing.", (),
             "`embed`, `align`, you", "`align`, `train-epoch --vectors`", forms=("binary",),
             arrays=(("user", "float32 (users, width)"), ("item", "float32 (items, width)")),
         ),
