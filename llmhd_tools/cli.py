@@ -20,6 +20,7 @@ GROUPS = {
         "validate": "validate",
     },
     "Language model": {
+        "embed": "embed",
         "summarize": "summarize",
         "score": "score",
         "update-profiles": "update_profiles",
@@ -27,7 +28,7 @@ GROUPS = {
         "cache": "cache",
         "batch": "batch",
     },
-    "Training": {"train-epoch": "train_epoch", "prune": "prune", "run": "run"},
+    "Training": {"train-epoch": "train_epoch", "prune": "prune", "align": "align", "run": "run"},
     "Measuring": {"evaluate": "evaluate"},
 }
 
