@@ -28,7 +28,13 @@ GROUPS = {
         "cache": "cache",
         "batch": "batch",
     },
-    "Training": {"train-epoch": "train_epoch", "prune": "prune", "align": "align", "run": "run"},
+    "Training": {
+        "train-epoch": "train_epoch",
+        "prune": "prune",
+        "suspect": "suspect",
+        "align": "align",
+        "run": "run",
+    },
     "Measuring": {"evaluate": "evaluate"},
 }
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from llmhd_tools import console
+from llmhd_tools.commands.cleaning import Cleaning, Judge
+from llmhd_tools.commands.dropping import cut_metrics, drop_of, read_drop, tell_drop
 from llmhd_tools.commands.evaluate import noise_metrics, parse_at, parse_metrics, rank_metrics, tell_unknown
 from llmhd_tools.commands.loading import align, by_user, texts_of, training
 from llmhd_tools.commands.prune import prune
@@ -79,6 +81,11 @@ class Settings:
     scope: str
     confidence: int
     tracked: int
+    clean: str
+    clean_at: str
+    clean_share: float
+    text_weight: float
+    leave_one_out: bool
     noise: bool
     keep: bool
     device: str
@@ -94,6 +101,13 @@ class Settings:
     def staged(self) -> bool:
         """Whether stages before the training step denoise, not the step itself."""
         return self.denoise in STAGED
+
+    @property
+    def cleaning(self) -> Cleaning | None:
+        """How the graph is cleaned, if it is. Raises UsageError as ``Cleaning.parse``."""
+        if self.clean == "none":
+            return None
+        return Cleaning.parse(self.clean_at, self.epochs, self.clean_share, self.text_weight, self.leave_one_out)
 
 
 @dataclass
@@ -114,6 +128,8 @@ class Loop:
         self.at, self.names = parse_at(settings.at), parse_metrics(settings.metrics)
         self.rate = NoiseRate(settings.alpha, settings.max_noise, settings.schedule)
         self.llmhd = settings.denoise == "llmhd"
+        self.cleaning = settings.cleaning
+        self.texts = self.llmhd or bool(self.cleaning and settings.items and settings.text_weight)
         self.open = contextlib.ExitStack()
         self.progress = Progress()
         self.records: list[Record] = []
@@ -178,20 +194,20 @@ class Loop:
             if table is not None:
                 tell_unknown("run", table, self.training.users, self.training.items, s.unknown)
         model = read_tensors(self._path(f"epoch-{done}", "model.npz"), "model") if done else None
-        self.run_ = open_run(self.training, s.chosen, s.words or [], s.device, s.threads, model)
+        cleaned = self.cleaning.before(done) if self.cleaning else 0
+        drop = read_drop(self._path(f"drop-{cleaned}.npz"), self.training, s.confidence) if cleaned else None
+        self.run_ = open_run(self.training, s.chosen, s.words or [], s.device, s.threads, model, drop)
         pick_rule(s.rule, self.run_.config.loss)
-        self.items = texts_of(read_table(s.items, "items")) if s.items and self.llmhd else {}
-        profiles = read_table(s.profiles, "profiles") if s.profiles and self.llmhd else None
+        self.items = texts_of(read_table(s.items, "items")) if s.items and self.texts else {}
+        profiles = read_table(s.profiles, "profiles") if s.profiles and self.texts else None
         if not done:
             _write_json(self._path("settings.json"), self._settings())
-        if not s.staged:
-            return
         ids = {"users": self.training.users, "items": self.training.items}
-        for epoch in range(max(1, done - s.window + 1), done + 1):
+        for epoch in range(max(1, done - s.window + 1), done + 1) if s.staged or self.cleaning else ():
             self.history.append(read_tensors(self._path(f"epoch-{epoch}", "embeddings.npz"), "embeddings"))
-        if done >= s.warm_up:
+        if s.staged and done >= s.warm_up:
             self.samples = read_table(self._path(f"epoch-{done + 1}", "samples.npz"), "samples", **ids)
-        if self.llmhd:
+        if self.texts:
             self._load_texts(done, profiles)
 
     def _load_texts(self, done: int, profiles: Table | None) -> None:
@@ -214,13 +230,15 @@ class Loop:
         """One epoch: judge its samples, train on the rest, measure, update profiles, draw the next samples."""
         s, started = self.settings, time.perf_counter()
         os.makedirs(self._path(f"epoch-{epoch}"), exist_ok=True)
+        if self.cleaning and epoch - 1 in self.cleaning.epochs:
+            self._clean(self.cleaning, epoch - 1)
         denoised = s.staged and epoch > s.warm_up
         judged = self._judge(epoch) if denoised else None
         self.run_.train(self.samples if denoised else None, judged, s.rule, s.threshold_alpha or s.alpha)
         z = self.run_.embeddings()
         write_tensors(self._path(f"epoch-{epoch}", "embeddings.npz"), z)
         counts = self._counts(judged)
-        if s.staged:
+        if s.staged or self.cleaning:
             self.history.append(z)
         if denoised and self.llmhd and s.update:
             counts["updated-profiles"] = self._update(epoch).updated
@@ -232,12 +250,17 @@ class Loop:
         chosen = self._measure(z, counts)
         self._keep(epoch, chosen, z)
         mark = "*" if self.progress.best_epoch == epoch else " "
-        told = (
-            f"epoch {epoch}: loss {self.run_.loss:.4f}, valid {s.select} {chosen:.4f}{mark}{tell(self.run_.verdicts)}"
-        )
+        told = f"epoch {epoch}: loss {self.run_.loss:.4f}, valid {s.select} {chosen:.4f}{mark}"
+        told += tell(self.run_.verdicts) + tell_drop(self.run_.drop)
         if "updated-profiles" in counts:
             told += f"; {counts['updated-profiles']:,} profiles updated"
         console.note(f"{told} ({time.perf_counter() - started:.1f} s)")
+
+    def _clean(self, cleaning: Cleaning, epoch: int) -> None:
+        """Choose after ``epoch`` which pairs the graph goes without from now on."""
+        judge = Judge(texts_of(self.profiles), self.items, self.provider) if self.texts else None
+        cut = cleaning.clean(epoch, self.training, self.history, self.run_.drop, judge, self.folder)
+        self.run_.leave_out(drop_of(cut, self.training, self.settings.confidence))
 
     def _judge(self, epoch: int) -> Table:
         """The noisy samples of the epoch, with the candidates' scores where an LLM is to rescue the hard ones."""
@@ -293,6 +316,9 @@ class Loop:
         found += [head | {"metric": name, "value": float(count)} for name, count in counts.items()]
         if self.settings.noise:
             found += noise_metrics(z, self.interactions, self.run_.verdicts)
+        if self.run_.drop:
+            marked = self.interactions if self.settings.noise else None
+            found += [head | {"metric": n, "value": v} for n, v in cut_metrics(self.run_.drop, self.training, marked)]
         self.records += found
         return float(chosen["value"])
 

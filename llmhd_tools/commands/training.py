@@ -109,7 +109,7 @@ class Run:
 
     def _without(self, drop: Drop | None) -> Graph:
         graph = self.training.graph
-        return graph.without(drop.pairs.user, drop.pairs.item) if drop else graph
+        return drop.kept(graph) if drop else graph
 
     def _open_trainer(self, state: State | None, edges: Graph) -> Trainer | ShardedTrainer:
         """The trainer of this process, or of all that torchrun started."""
