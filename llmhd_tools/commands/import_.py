@@ -21,7 +21,9 @@ SPLITS = ("train", "valid", "test")
 
 
 def command(
-    format: Annotated[str, typer.Argument(help="rlmrec, recbole, movielens, csv, tsv, parquet or npz.", metavar="FORMAT")],
+    format: Annotated[
+        str, typer.Argument(help="rlmrec, recbole, movielens, csv, tsv, parquet or npz.", metavar="FORMAT")
+    ],
     source: Annotated[str, typer.Argument(help="The folder or file to import.", metavar="SOURCE")],
     output: Annotated[str, typer.Option("-o", "--output", help="The folder to write into.", metavar="FOLDER")],
     user: Annotated[Name, typer.Option("--user", help="Column of users, where columns have names.")] = None,

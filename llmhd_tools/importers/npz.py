@@ -87,7 +87,9 @@ def _ids(column: NDArray[Any], name: str, path: Path) -> list[str]:
     names = [str(value) for value in distinct.tolist()]  # equal ids share one string
     bad = [k for k, text in enumerate(names) if not text or text.isspace() or "\0" in text]
     if bad:
-        raise InputError(f"row {int(np.isin(codes, bad).argmax()) + 1}: empty '{name}' id (or one with NUL)", where=path)
+        raise InputError(
+            f"row {int(np.isin(codes, bad).argmax()) + 1}: empty '{name}' id (or one with NUL)", where=path
+        )
     return [names[code] for code in codes.tolist()]
 
 

@@ -214,7 +214,12 @@ def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 # ---- NPZ
 
-NPZ_COLUMNS: dict[str, Any] = {"u": [7, 8, 7], "i": ["a", "b", "ü"], "r": np.array([1, 2, 3], np.int8), "t": [0, 1.5, 2]}
+NPZ_COLUMNS: dict[str, Any] = {
+    "u": [7, 8, 7],
+    "i": ["a", "b", "ü"],
+    "r": np.array([1, 2, 3], np.int8),
+    "t": [0, 1.5, 2],
+}
 
 
 def npz(path: Path, **columns: Any) -> Path:
@@ -247,7 +252,7 @@ def test_npz(tmp_path: Path) -> None:
         ({"t": [float("inf"), 1.0, 1.0]}, "row 1: 't' is inf"),
         ({"r": ["1", "2", "3"]}, "column 'r' is of type <U1, must be numeric"),
         ({name: [] for name in "uirt"}, "not of one length above 0"),
-        ({name: 1 for name in "uirt"}, "not of one length above 0"),
+        (dict.fromkeys("uirt", 1), "not of one length above 0"),
     ],
 )
 def test_bad_npz_columns(tmp_path: Path, change: Any, message: str) -> None:
