@@ -35,7 +35,7 @@ GROUPS = {
         "align": "align",
         "run": "run",
     },
-    "Measuring": {"evaluate": "evaluate"},
+    "Measuring": {"evaluate": "evaluate", "compare": "compare", "plot": "plot"},
 }
 
 _HELP = """Find and handle noise in the implicit feedback that recommenders learn from.

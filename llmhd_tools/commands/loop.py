@@ -23,7 +23,9 @@ from llmhd_tools.commands.evaluate import Ranking, parse_at, parse_metrics, rank
 from llmhd_tools.commands.known_noise import noise_metrics
 from llmhd_tools.commands.loading import align, by_user, texts_of, training
 from llmhd_tools.commands.prune import prune
+from llmhd_tools.commands.runs import read_json
 from llmhd_tools.commands.score import score
+from llmhd_tools.commands.scorer import judge
 from llmhd_tools.commands.selecting import Selection, Selector
 from llmhd_tools.commands.session import session
 from llmhd_tools.commands.summarize import summarize
@@ -80,6 +82,7 @@ class Settings:
     selection: str
     link: str
     rule: str | None
+    scorer: str | None
     threshold_alpha: float | None
     llm: LlmOptions
     update: bool
@@ -167,13 +170,13 @@ class Loop:
         if os.path.exists(self._path("progress.json")) or os.path.exists(self._path("settings.json")):
             if not resume:
                 raise InputError("holds a run already; go on with --resume or name another folder", where=self.folder)
-            kept = _read_json(self._path("settings.json"))
+            kept = read_json(self._path("settings.json"))
             if differing := [name for name in settings if kept.get(name) != settings[name]]:
                 raise UsageError(
                     f"--{differing[0].replace('_', '-')} differs from the run in {self.folder}; --resume needs the same"
                 )
         if os.path.exists(self._path("progress.json")):
-            self.progress = Progress(**_read_json(self._path("progress.json")))
+            self.progress = Progress(**read_json(self._path("progress.json")))
             self.records = [
                 r for _, r in read_records(self._path("metrics.jsonl")) if r["epoch"] <= self.progress.epoch
             ]
@@ -290,9 +293,20 @@ class Loop:
         write_table(self._path(f"epoch-{epoch}", "noisy.jsonl"), noisy)
         if not self.llmhd:
             return Table("judged", noisy.columns, noisy.users, noisy.items)
+        path = self._path(f"epoch-{epoch}", "judged.jsonl")
+        if s.scorer is not None:
+            assert s.items is not None
+            judge(s.scorer, self._path(f"epoch-{epoch}", "noisy.jsonl"), self._profiles_path(epoch), s.items, path)
+            return read_table(path, "judged", users=self.training.users, items=self.training.items)
         judged = score(noisy, texts_of(self.profiles), self.items, self.provider)
-        write_table(self._path(f"epoch-{epoch}", "judged.jsonl"), judged)
+        write_table(path, judged)
         return judged
+
+    def _profiles_path(self, epoch: int) -> str:
+        """Where the profiles lie that an epoch is judged by."""
+        if os.path.exists(updated := self._path(f"epoch-{epoch - 1}", "profiles.jsonl")):
+            return updated
+        return self.settings.profiles or self._path("profiles.jsonl")
 
     def _counts(self, judged: Table | None) -> dict[str, int]:
         verdicts = self.run_.verdicts
@@ -412,15 +426,6 @@ def _locked(folder: str) -> Iterator[None]:
         raise InputError("is in use by another run", where=folder) from None
     finally:
         os.close(handle)
-
-
-def _read_json(path: str) -> Record:
-    try:
-        with open(path, encoding="utf-8") as stream:
-            value = json.load(stream)
-        return dict(value)
-    except (OSError, ValueError, TypeError):
-        raise InputError("is not the record of a run; start again in another folder", where=path) from None
 
 
 def _write_json(path: str, value: object) -> None:

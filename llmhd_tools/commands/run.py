@@ -67,6 +67,8 @@ def _config(context: typer.Context, path: File) -> File:
     defaults = {}
     for name, value in given.items():
         option = by_option.get(name.replace("_", "-"))
+        if option == "scorer":  # a file from elsewhere must not start programs
+            raise typer.BadParameter(f"{path}: '{name}' runs a program, so it must stand on the command line")
         if option in (None, "config", "help"):
             raise typer.BadParameter(f"{path}: '{name}' is not an option of run")
         if isinstance(value, bool) != (option in flags) or isinstance(value, dict):
@@ -151,6 +153,10 @@ def command(
     selection: Selection = "variance",
     link: Link = "sigmoid",
     rule: Rule = None,
+    scorer: Annotated[
+        str | None,
+        typer.Option("--scorer", help="Let this program judge in the place of score: noisy rows in, judged out."),
+    ] = None,
     threshold_alpha: Annotated[
         float | None,
         typer.Option(
@@ -209,6 +215,12 @@ def command(
         raise UsageError("--denoise llmhd judges texts; give the items' with --items")
     if disliked is not None and test is None:
         raise UsageError("--disliked is measured beside --test; give both")
+    if scorer is not None:
+        from llmhd_tools.commands.scorer import parse
+
+        parse(scorer)
+        if denoise != "llmhd":
+            raise UsageError("--scorer judges for --denoise llmhd only")
     from dataclasses import fields
 
     from llmhd_tools.commands.loop import Loop, Settings
