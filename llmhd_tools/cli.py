@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -11,6 +12,10 @@ from typer.core import TyperGroup
 
 from llmhd_tools import __version__, console
 from llmhd_tools.commands import several
+
+# Numpy's products are blocks of a few hundred rows: more threads gain little, and they spin while they wait for the next
+# block, which takes the processor from whatever else runs.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 GROUPS = {
     "Data": {
