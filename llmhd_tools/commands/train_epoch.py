@@ -18,6 +18,7 @@ from llmhd_tools.options import (
     LearningRate,
     Loss,
     ModelSeed,
+    Negatives,
     Quiet,
     Regularisation,
     Rule,
@@ -54,6 +55,7 @@ def command(
     epochs: Annotated[int, typer.Option("--epochs", help="Epochs to train.", min=1)] = 1,
     backbone: Backbone = None,
     denoise: Denoise = None,
+    negatives: Negatives = None,
     words: Words = None,
     loss: Loss = None,
     dim: Dim = None,
@@ -71,7 +73,8 @@ def command(
 ) -> None:
     """Train one epoch, or several, of a recommender.
 
-    Samples of an epoch depend on the seed and the epoch's number alone, so --epochs 3 equals three times one epoch.
+    Samples of an epoch depend on the seed, the epoch's number and, where --negatives looks at scores, the model before it.
+    So --epochs 3 equals three times one epoch.
     With --judged, the noisy rows that the scores do not call hard stay out of the loss (Eq. 12-16, 23-24). --denoise
     does without scores instead, inside each step. Going on with --from, the model's own settings hold, and another
     training file is refused.
@@ -101,6 +104,7 @@ def command(
     chosen = {
         "backbone": backbone,
         "denoise": denoise,
+        "negatives": negatives,
         "loss": loss,
         "dim": dim,
         "layers": layers,

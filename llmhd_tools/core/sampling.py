@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,8 +51,13 @@ def draw_negatives(graph: Graph, user: Codes, rng: np.random.Generator) -> Codes
     return item
 
 
-def draw_samples(graph: Graph, loss: str, batch_size: int, seed: int, epoch: int) -> Samples:
-    """The samples of ``epoch``, drawn from (seed, epoch) alone.
+Draw = Callable[[Graph, Codes, np.random.Generator], Codes]  # as draw_negatives
+
+
+def draw_samples(
+    graph: Graph, loss: str, batch_size: int, seed: int, epoch: int, draw: Draw = draw_negatives
+) -> Samples:
+    """The samples of ``epoch``, drawn from (seed, epoch) and by whatever ``draw`` goes by.
 
     ``bpr``: batches of ``batch_size`` triples. ``bce``: batches of ``batch_size // 2`` positives followed by as many
     negatives (RecBole's pointwise loader, card §1.3 P1). The last batch may be short.
@@ -59,7 +65,7 @@ def draw_samples(graph: Graph, loss: str, batch_size: int, seed: int, epoch: int
     rng = generator(seed, epoch, "samples")
     order = rng.permutation(len(graph))
     user, item = graph.user[order], graph.item[order]
-    negative = draw_negatives(graph, user, rng)
+    negative = draw(graph, user, rng)
     if loss == "bpr":
         return Samples(np.arange(len(order)) // batch_size, user, item, negative=negative)
     return _pointwise(user, item, negative, batch_size // 2)
