@@ -28,4 +28,5 @@ def dots(z: Embeddings, user: Codes, items: Codes) -> NDArray[np.float32]:
 def hardest_draws(graph: Graph, user: Codes, z: Embeddings, draws: int, rng: np.random.Generator) -> Codes:
     """For each user the highest-scored of ``draws`` uniform negatives, (n,) int32 (dynamic negative sampling)."""
     items = draw_negatives(graph, np.repeat(user, draws), rng).reshape(-1, draws)
-    return items[np.arange(len(user)), dots(z, user, items).argmax(1)]
+    hardest: Codes = items[np.arange(len(user)), dots(z, user, items).argmax(1)]
+    return hardest
