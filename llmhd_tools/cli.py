@@ -27,7 +27,7 @@ GROUPS = {
         "cache": "cache",
         "batch": "batch",
     },
-    "Training": {"train-epoch": "train_epoch", "prune": "prune", "run": "run"},
+    "Training": {"train-epoch": "train_epoch", "prune": "prune", "align": "align", "run": "run"},
     "Measuring": {"evaluate": "evaluate"},
 }
 

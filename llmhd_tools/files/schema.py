@@ -155,6 +155,20 @@ KINDS: dict[str, Kind] = {
             "`train-epoch --verdicts`", "`evaluate --verdicts`", may_be_empty=True,
         ),
         Kind(
+            "relations", 1, "Disputed pairs and what a language model makes of them, from two sides (LLMHNI).",
+            (
+                _USER,
+                _ITEM,
+                Field("label", "label", "1: an interaction that the model scores low; 0: none, and scored high", low=0, high=1),
+                Field("user_view", "text", "the profile against the item: `High`, `Mid` or `Low`", False),
+                Field("item_view", "text", "the user's best-scored items against the item: `High`, `Mid` or `Low`", False),
+                Field("verdict", "text", "`hard`: both views are `High`; `noisy`: they are not", False),
+                Field("error", "text", "why there is no verdict", False),
+                Field("model", "text", "who answered", False),
+            ),
+            "`relate`, you", "`train-epoch --relations`", may_be_empty=True,
+        ),
+        Kind(
             "metrics", 1, "Measurements.",
             (
                 Field("epoch", "int", "the epoch measured", False, low=0),
@@ -170,6 +184,11 @@ KINDS: dict[str, Kind] = {
             "embeddings", 1, "Final embeddings z of a finished epoch; a prediction is their dot product.", (),
             "`train-epoch --embeddings`, your own recommender", "`prune`, `update-profiles`, `evaluate`", forms=("binary",),
             arrays=(("user", "float32 (users, dim)"), ("item", "float32 (items, dim)")),
+        ),
+        Kind(
+            "vectors", 1, "Vectors of users' and items' texts in one space; relevance is their cosine. One side may be missing.", (),
+            "`embed`, `align`, you", "`align`, `train-epoch --vectors`", forms=("binary",),
+            arrays=(("user", "float32 (users, width)"), ("item", "float32 (items, width)")),
         ),
         Kind(
             "model", 1, "All that training needs to go on; meta holds `config`, `epoch`, `step` and the graph's digest.", (),
