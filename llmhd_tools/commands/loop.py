@@ -58,6 +58,7 @@ class Settings:
     profiles: str | None
     denoise: str
     backbone: str | None
+    negatives: str | None
     words: list[str] | None
     loss: str | None
     dim: int | None
@@ -103,7 +104,7 @@ class Settings:
     @property
     def chosen(self) -> Record:
         """The training settings that were given."""
-        names = ("backbone", "loss", "dim", "layers", "batch", "lr", "reg", "seed")
+        names = ("backbone", "negatives", "loss", "dim", "layers", "batch", "lr", "reg", "seed")
         return {name: getattr(self, name) for name in names} | {"denoise": "none" if self.staged else self.denoise}
 
     @property
