@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from llmhd_tools.llm.asking import Asked, Asker
+from llmhd_tools.llm.asking import Asked, Asks
 from llmhd_tools.llm.calls import ANSWER_TOKENS
 from llmhd_tools.llm.provider import Answer, Provider, Request
 from llmhd_tools.llm.reply import Reply
@@ -18,7 +18,7 @@ class Counted:
     bytes, and a usual answer.
     """
 
-    def __init__(self, provider: Provider, asker: Asker) -> None:
+    def __init__(self, provider: Provider, asker: Asks) -> None:
         self.name, self.notice, self.usage = provider.name, provider.notice, Usage()
         self._provider, self._asker = provider, asker
         self._seen: set[bytes] = set()
