@@ -59,7 +59,8 @@ def project(matrix: sparse.csr_matrix, width: int) -> npt.NDArray[np.float64]:
     if rank < 1:
         dense[:, :1] = matrix.sum(1)
     else:
-        start = np.random.default_rng(0).standard_normal(min(matrix.shape))  # ARPACK's own start would differ each time
+        rng = np.random.default_rng(0)  # ARPACK's own start would differ each time
+        start = rng.standard_normal(min(matrix.shape))
         _, strength, right = svds(matrix, k=rank, v0=start)
         right = right[np.argsort(-strength)]
         right *= np.sign(right[np.arange(rank), np.abs(right).argmax(1)])[:, None]  # a singular vector has two signs
