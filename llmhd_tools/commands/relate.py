@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmhd_tools.options import Items, Out, Quiet, Verbose
+from llmhd_tools.options import Items, Out, Quiet, Verbose, finite
 from llmhd_tools.options_llm import LlmOptions, takes_llm
 
 if TYPE_CHECKING:
     from llmhd_tools.commands.loading import Training
     from llmhd_tools.core.graph import Codes
-    from llmhd_tools.core.pruning import Embeddings
+    from llmhd_tools.core.metrics import ByUser
     from llmhd_tools.files.columns import Column
     from llmhd_tools.files.tables import Table
+    from llmhd_tools.files.tensors import Tensors
     from llmhd_tools.llm.provider import ItemView, Provider, UserView
 
 Question = tuple[int, int, str, "UserView | ItemView"]  # user's code, row, column that the answer belongs to, request
@@ -31,7 +33,13 @@ def command(
     llm: LlmOptions,
     lowest: Annotated[
         float,
-        typer.Option("--lowest", help="Share of each user's interactions to ask about, lowest scored.", min=0, max=1),
+        typer.Option(
+            "--lowest",
+            help="Share of each user's interactions to ask about, lowest scored.",
+            min=0,
+            max=1,
+            callback=finite,
+        ),
     ] = 0.1,
     highest: Annotated[
         int, typer.Option("--highest", help="Other items of each user to ask about, highest scored.", min=0)
@@ -57,9 +65,8 @@ def command(
         --lowest 0.2 --highest 2 -o relations.jsonl
     """
     from llmhd_tools import console
-    from llmhd_tools.commands.loading import digest_of, read_texts, read_training
+    from llmhd_tools.commands.loading import read_texts, read_training
     from llmhd_tools.commands.session import session
-    from llmhd_tools.files.provenance import made
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import write_table
     from llmhd_tools.files.tensors import read_tensors
@@ -67,20 +74,12 @@ def command(
     check_output(output, [embeddings, train, profiles, items])
     training, z = read_training(train), read_tensors(embeddings, "embeddings")
     user_texts, item_texts = read_texts(profiles, "profiles"), read_texts(items, "items")
-    rows = z.aligned(training.users, training.items)
     with session(llm, "relate", list(item_texts.values())) as asked:
-        result = relate(rows, training, user_texts, item_texts, lowest, highest, shown, asked.provider)
+        how = Disputing(lowest, highest, shown)
+        result = relate(z, training, user_texts, item_texts, how, asked.provider)
         if not asked.answers:
             return 0
         asked.complete()
-        inputs: dict[str, str | list[str]] = {
-            "embeddings": z.digest(),
-            "train": training.digest,
-            "profiles": digest_of(user_texts),
-            "items": digest_of(item_texts),
-        }
-        params = {"lowest": lowest, "highest": highest, "shown": shown, "llm": asked.provider.name}
-        result.meta = {"made": made("relate", params, inputs)}
         write_table(output, result)
     verdicts = result.columns["verdict"]
     hard, noisy, failed = (sum(verdict == name for verdict in verdicts) for name in ("hard", "noisy", None))
@@ -91,28 +90,39 @@ def command(
     return int(len(result) > 0 and failed == len(result))
 
 
+@dataclass(frozen=True)
+class Disputing:
+    """Which pairs are asked about, and how: the options of ``relate``, see its help."""
+
+    lowest: float = 0.1
+    highest: int = 1
+    shown: int = 5
+
+
 def relate(
-    z: Embeddings,
+    embeddings: Tensors,
     training: Training,
     profiles: Mapping[str, str],
     items: Mapping[str, str],
-    lowest: float,
-    highest: int,
-    shown: int,
+    how: Disputing,
     provider: Provider,
 ) -> Table:
     """The disputed pairs with ``user_view``, ``item_view``, ``verdict`` or ``error``, and ``model``; rows by user.
 
-    ``z`` are the embeddings' rows in the codes of ``training``; texts are by the id's text. The requests of a user
-    follow each other, and so do those of one view, so that their prompts share a beginning.
+    Texts are by the id's text. The requests of a user follow each other, and among them those of one view, so that
+    their prompts share a beginning. Raises InputError where a user or an item has no embedding.
     """
-    from llmhd_tools.core.disputed import disputed
+    from llmhd_tools.commands.loading import digest_of
+    from llmhd_tools.core.disputed import disputed, favourites
+    from llmhd_tools.files.provenance import made
     from llmhd_tools.files.tables import Table
 
-    user, item, label = disputed(z, training.graph, lowest, highest)
+    z = embeddings.aligned(training.users, training.items)
+    user, item, label = disputed(z, training.graph, how.lowest, how.highest)
     errors: list[str | None] = [None] * len(user)
     answers: dict[str, list[str | None]] = {view: [None] * len(user) for view in VIEWS}
-    asked = list(_questions(z, training, profiles, items, shown, user, item, errors))
+    liked = favourites(z, training.graph)
+    asked = list(_questions(training, profiles, items, liked, how.shown, user, item, errors))
     asked.sort(key=lambda ask: (ask[0], VIEWS.index(ask[2])))
     for (_, row, view, _request), answer in zip(asked, provider.answer(ask[3] for ask in asked), strict=True):
         if answer.error is None:
@@ -125,24 +135,32 @@ def relate(
     model: list[str | None] = [provider.name] * len(user)
     columns: dict[str, Column] = {"user": user, "item": item, "label": label, **answers, "verdict": verdicts}
     columns |= {"error": errors, "model": model}
-    return Table("relations", columns, training.users, training.items)
+    inputs: dict[str, str | list[str]] = {
+        "embeddings": embeddings.digest(),
+        "train": training.digest,
+        "profiles": digest_of(profiles),
+        "items": digest_of(items),
+    }
+    meta = {"made": made("relate", asdict(how) | {"llm": provider.name}, inputs)}
+    return Table("relations", columns, training.users, training.items, meta)
 
 
 def _questions(
-    z: Embeddings,
     training: Training,
     profiles: Mapping[str, str],
     items: Mapping[str, str],
+    liked: ByUser,
     shown: int,
     user: Codes,
     item: Codes,
     errors: list[str | None],
 ) -> Iterator[Question]:
-    """Both questions about every pair that has the texts for them; what is missing is told in ``errors``."""
-    from llmhd_tools.core.disputed import favourites
+    """Both questions about every pair that has the texts for them; what is missing is told in ``errors``.
+
+    ``liked`` are each user's items, best first, of which the first ``shown`` others stand for the user.
+    """
     from llmhd_tools.llm.provider import ItemView, UserView
 
-    liked = favourites(z, training.graph)
     texts = [items.get(str(name), "") for name in training.items.names]
     names = [str(name) for name in training.users.names]
     for row, (who, what) in enumerate(zip(user.tolist(), item.tolist(), strict=True)):

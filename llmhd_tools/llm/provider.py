@@ -97,6 +97,22 @@ class Provider(Protocol):
         """Give one answer per request, in their order, while the requests are still coming."""
 
 
+class TextProvider(Protocol):
+    """Something that turns texts into vectors: a Provider whose requests are texts, and whose answers' values are vectors
+    as ``vectors.pack`` writes them."""
+
+    @property
+    def name(self) -> str:
+        """As a Provider's."""
+
+    @property
+    def notice(self) -> str | None:
+        """As a Provider's."""
+
+    def answer(self, requests: Iterable[str]) -> Iterator[Answer]:
+        """Give one vector per text, in their order."""
+
+
 def missing_text(request: Request) -> str | None:
     """Say which text of a request is blank; such a request gets an error, from any provider, and is never sent."""
     if isinstance(request, Score | Revise | UserView) and _blank(request.profile):
@@ -122,22 +138,6 @@ def _embed(model: str, item_texts: Sequence[str]) -> Provider:
     from llmhd_tools.llm.embed import Embedder
 
     return Embedder(model, item_texts)
-
-
-class TextProvider(Protocol):
-    """Something that turns texts into vectors: a Provider whose requests are texts, and whose answers' values are vectors
-    as ``vectors.pack`` writes them."""
-
-    @property
-    def name(self) -> str:
-        """As a Provider's."""
-
-    @property
-    def notice(self) -> str | None:
-        """As a Provider's."""
-
-    def answer(self, requests: Iterable[str]) -> Iterator[Answer]:
-        """Give one vector per text, in their order."""
 
 
 _OPENERS: dict[str, Callable[[str, Sequence[str]], Provider]] = {
@@ -168,6 +168,8 @@ def open_vectors(spec: str, width: int | None) -> TextProvider:
         from llmhd_tools.llm.lexical_vectors import LexicalVectors
 
         return LexicalVectors(width)
+    if kind == SERVICE:
+        raise UsageError(f"--llm {SERVICE} is a service, not a local provider; only the commands' options can open it")
     if width is not None:
         raise UsageError("--width is lexical's; a model has a width of its own (openai: --param dimensions=256)")
     from llmhd_tools.llm.embed import SentenceVectors

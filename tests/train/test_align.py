@@ -160,4 +160,4 @@ def test_nothing_to_learn_from_is_told():
     with pytest.raises(InputError, match="no interaction"):
         align(vectors, graph_of([], [], 60, 40), Aligning(), lambda now: 0.5)
     with pytest.raises(InputError, match="diverged"):
-        align(vectors, tastes()[1], Aligning(epochs=1), lambda now: math.nan)
+        align(vectors, tastes()[1], Aligning(lr=1e30), lambda now: 0.5)
