@@ -29,6 +29,7 @@ GROUPS = {
         "summarize": "summarize",
         "score": "score",
         "update-profiles": "update_profiles",
+        "relate": "relate",
         "prompts": "prompts",
         "cache": "cache",
         "batch": "batch",
