@@ -28,7 +28,7 @@ GROUPS = {
         "batch": "batch",
     },
     "Training": {"train-epoch": "train_epoch", "prune": "prune", "run": "run"},
-    "Measuring": {"evaluate": "evaluate"},
+    "Measuring": {"evaluate": "evaluate", "diagnose": "diagnose"},
 }
 
 _HELP = """Find and handle noise in the implicit feedback that recommenders learn from.
