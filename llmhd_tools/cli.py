@@ -29,6 +29,7 @@ GROUPS = {
         "summarize": "summarize",
         "score": "score",
         "update-profiles": "update_profiles",
+        "relate": "relate",
         "prompts": "prompts",
         "cache": "cache",
         "batch": "batch",
@@ -40,7 +41,7 @@ GROUPS = {
         "align": "align",
         "run": "run",
     },
-    "Measuring": {"evaluate": "evaluate", "compare": "compare", "plot": "plot"},
+    "Measuring": {"evaluate": "evaluate", "diagnose": "diagnose", "compare": "compare", "plot": "plot"},
 }
 
 _HELP = """Find and handle noise in the implicit feedback that recommenders learn from.

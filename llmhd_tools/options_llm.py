@@ -47,7 +47,7 @@ class LlmOptions:
     domain: Annotated[
         str, _option("--domain", "Wording of the prompts: books, restaurants, games, movies, generic.")
     ] = "generic"
-    templates: Annotated[File, _option("--templates", "Your own five templates instead.", metavar="FOLDER")] = None
+    templates: Annotated[File, _option("--templates", "Your own seven templates instead.", metavar="FOLDER")] = None
     param: Annotated[
         list[str],
         _option(

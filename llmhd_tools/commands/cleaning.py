@@ -73,7 +73,7 @@ class Cleaning:
         Of the ``history``, the epochs since the last cleaning count, which were trained without ``drop``.
         """
         from llmhd_tools.commands.suspect import suspects
-        from llmhd_tools.files.tables import write_table
+        from llmhd_tools.files.tables import write_chunks, write_table
 
         since = [z for z in history if z.meta["epoch"] > self.before(epoch)]
         how: dict[str, Any] = {"leave_one_out": self.leave_one_out, "drop": drop}
@@ -82,7 +82,7 @@ class Cleaning:
             doubtful = suspects(training, since, min(_JUDGED * self.share, 1.0), **how)
             write_table(os.path.join(folder, f"suspects-{epoch}.npz"), doubtful)
             scored = judge.score(doubtful)
-            write_table(os.path.join(folder, f"scored-{epoch}.npz"), scored)
+            write_chunks(os.path.join(folder, f"scored-{epoch}.npz"), [scored])  # as ``score`` does
         cut = suspects(training, since, self.share, scored, self.text_weight, **how)
         write_table(os.path.join(folder, f"drop-{epoch}.npz"), cut)
         return cut

@@ -159,7 +159,10 @@ class Run:
             inputs["drop"] = self.drop.digest
         if gone is not None and gone.any():
             if gone.all():
-                raise InputError("are all of dropped pairs; nothing is left to learn", where="samples")
+                source = table.source if table else "the epoch's draw"
+                raise InputError(
+                    "holds no sample of a pair that is not dropped; nothing is left to learn", where=source
+                )
             arrays, keep = arrays.take(~gone), None if keep is None else keep[~gone]
         self.loss = self.trainer.train(arrays, keep)
         self._made, self._model = made("train-epoch", params, inputs), None
