@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from llmhd_tools.console import Level
-from llmhd_tools.registry import BACKBONES, DENOISERS
+from llmhd_tools.registry import BACKBONES, DENOISERS, SAMPLERS
 
 
 def _quiet(value: bool) -> bool:
@@ -58,6 +58,14 @@ Backbone = Annotated[
 Denoise = Annotated[
     str | None,
     typer.Option("--denoise", help=f"Inside each step: {', '.join(DENOISERS)}. [none]", callback=one_of(*DENOISERS)),
+]
+Negatives = Annotated[
+    str | None,
+    typer.Option(
+        "--negatives",
+        help=f"How negatives are sampled: {', '.join(SAMPLERS)}. [uniform]",
+        callback=one_of(*SAMPLERS),
+    ),
 ]
 Words = Annotated[
     list[str] | None,

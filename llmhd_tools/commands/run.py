@@ -24,6 +24,7 @@ from llmhd_tools.options import (
     MaxNoise,
     Metrics,
     ModelSeed,
+    Negatives,
     Quiet,
     Regularisation,
     Rule,
@@ -67,6 +68,8 @@ def _config(context: typer.Context, path: File) -> File:
     defaults = {}
     for name, value in given.items():
         option = by_option.get(name.replace("_", "-"))
+        if option == "scorer":  # a file from elsewhere must not start programs
+            raise typer.BadParameter(f"{path}: '{name}' runs a program, so it must stand on the command line")
         if option in (None, "config", "help"):
             raise typer.BadParameter(f"{path}: '{name}' is not an option of run")
         if isinstance(value, bool) != (option in flags) or isinstance(value, dict):
@@ -106,6 +109,7 @@ def command(
         ),
     ] = "none",
     backbone: Backbone = None,
+    negatives: Negatives = None,
     words: Words = None,
     loss: Loss = None,
     dim: Dim = None,
@@ -119,8 +123,24 @@ def command(
         int, typer.Option("--patience", help="Stop after so many epochs without a better one.", min=1)
     ] = 20,
     select: Annotated[
-        str, typer.Option("--select", help="The validation metric that is to grow.", metavar="METRIC@K")
+        str,
+        typer.Option(
+            "--select",
+            help="What makes an epoch the best on valid: METRIC@K; loss (the lowest); trimmed:METRIC@K or trimmed[:loss] "
+            "for the same without the rows of highest loss, which noise is among.",
+            metavar="WHAT",
+        ),
     ] = "ndcg@10",
+    trim: Annotated[
+        float,
+        typer.Option(
+            "--trim",
+            help="Share of validation rows that --select trimmed leaves out.",
+            min=0,
+            max=0.99,
+            callback=finite,
+        ),
+    ] = 0.2,
     at: At = "5,10",
     metrics: Metrics = "recall,ndcg",
     unknown: Unknown = "error",
@@ -135,6 +155,10 @@ def command(
     selection: Selection = "variance",
     link: Link = "sigmoid",
     rule: Rule = None,
+    scorer: Annotated[
+        str | None,
+        typer.Option("--scorer", help="Let this program judge in the place of score: noisy rows in, judged out."),
+    ] = None,
     threshold_alpha: Annotated[
         float | None,
         typer.Option(
@@ -161,6 +185,9 @@ def command(
     ] = 0.08,
     text_weight: TextWeight = 0.5,
     leave_one_out: LeaveOneOut = True,
+    disliked: Annotated[
+        File, typer.Option("--disliked", help="Held-out dislikes, measured beside --test.", metavar="FILE")
+    ] = None,
     noise: Annotated[bool, typer.Option("--noise", help="Measure against TRAIN's known noise as well.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep every epoch's files.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the folder's run was interrupted.")] = False,
@@ -188,6 +215,14 @@ def command(
     given = locals()
     if denoise == "llmhd" and items is None:
         raise UsageError("--denoise llmhd judges texts; give the items' with --items")
+    if disliked is not None and test is None:
+        raise UsageError("--disliked is measured beside --test; give both")
+    if scorer is not None:
+        from llmhd_tools.commands.scorer import parse
+
+        parse(scorer)
+        if denoise != "llmhd":
+            raise UsageError("--scorer judges for --denoise llmhd only")
     from dataclasses import fields
 
     from llmhd_tools.commands.loop import Loop, Settings

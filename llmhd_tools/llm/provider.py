@@ -105,6 +105,22 @@ def _embed(model: str, item_texts: Sequence[str]) -> Provider:
     return Embedder(model, item_texts)
 
 
+class TextProvider(Protocol):
+    """Something that turns texts into vectors: a Provider whose requests are texts, and whose answers' values are vectors
+    as ``vectors.pack`` writes them."""
+
+    @property
+    def name(self) -> str:
+        """As a Provider's."""
+
+    @property
+    def notice(self) -> str | None:
+        """As a Provider's."""
+
+    def answer(self, requests: Iterable[str]) -> Iterator[Answer]:
+        """Give one vector per text, in their order."""
+
+
 _OPENERS: dict[str, Callable[[str, Sequence[str]], Provider]] = {
     "lexical": _lexical,
     "embed:MODEL": _embed,
@@ -121,6 +137,23 @@ def open_provider(spec: str, *, item_texts: Sequence[str]) -> Provider:
     if kind == SERVICE:
         raise UsageError(f"--llm {SERVICE} is a service, not a local provider; only the commands' options can open it")
     return _OPENERS[kind](model, item_texts)
+
+
+def open_vectors(spec: str, width: int | None) -> TextProvider:
+    """Open what ``--llm SPEC`` names to make vectors here; ``width`` is that of lexical's.
+
+    Raises UsageError, with the known forms, when nothing has this name.
+    """
+    kind, model = split_spec(spec)
+    if kind == "lexical":
+        from llmhd_tools.llm.lexical_vectors import LexicalVectors
+
+        return LexicalVectors(width)
+    if width is not None:
+        raise UsageError("--width is lexical's; a model has a width of its own (openai: --param dimensions=256)")
+    from llmhd_tools.llm.embed import SentenceVectors
+
+    return SentenceVectors(model)
 
 
 def split_spec(spec: str) -> tuple[str, str]:
