@@ -80,7 +80,10 @@ def _session(
         provider = local()
         if provider.notice:
             console.note(f"{command}: {provider.notice}")
-        yield Session(provider)
+        if options.usage:
+            yield from _counting(options, provider, service(provider.name))
+        else:
+            yield Session(provider)
         return
     if sum(map(bool, (options.dry_run, options.requests, options.responses, options.offline))) > 1:
         raise UsageError("--dry-run, --requests, --responses and --offline exclude each other")
@@ -93,6 +96,18 @@ def _session(
         yield from _answering(options, asker, command)
     if cuts := asker.cuts.note():
         console.note(f"{command}: {cuts}")
+
+
+def _counting(options: LlmOptions, provider: Provider, asker: Asks) -> Iterator[Session]:
+    from llmhd_tools.files.jsonl import write_records
+    from llmhd_tools.files.streams import check_output
+    from llmhd_tools.llm.counted import Counted
+
+    assert options.usage is not None
+    check_output(options.usage)
+    counted = Counted(provider, asker)
+    yield Session(counted)
+    write_records(options.usage, counted.usage.records(provider.name))
 
 
 def _asker(options: LlmOptions, model: str) -> Asks:

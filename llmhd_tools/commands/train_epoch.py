@@ -19,6 +19,7 @@ from llmhd_tools.options import (
     LearningRate,
     Loss,
     ModelSeed,
+    Negatives,
     Quiet,
     Regularisation,
     Rule,
@@ -60,6 +61,7 @@ def command(
     epochs: Annotated[int, typer.Option("--epochs", help="Epochs to train.", min=1)] = 1,
     backbone: Backbone = None,
     denoise: Denoise = None,
+    negatives: Negatives = None,
     words: Words = None,
     loss: Loss = None,
     dim: Dim = None,
@@ -77,7 +79,8 @@ def command(
 ) -> None:
     """Train one epoch, or several, of a recommender.
 
-    Samples of an epoch depend on the seed and the epoch's number alone, so --epochs 3 equals three times one epoch.
+    Samples of an epoch depend on the seed, the epoch's number and, where --negatives looks at scores, the model before it.
+    So --epochs 3 equals three times one epoch.
     With --judged, the noisy rows that the scores do not call hard stay out of the loss (Eq. 12-16, 23-24). --denoise
     does without scores instead, inside each step. Pairs of --drop (suspects that are cut; flags of training pairs, at
     least --confidence of them) leave the graph as well, and are back with the first epoch whose --drop lacks them. Going
@@ -110,6 +113,7 @@ def command(
     chosen = {
         "backbone": backbone,
         "denoise": denoise,
+        "negatives": negatives,
         "loss": loss,
         "dim": dim,
         "layers": layers,

@@ -12,7 +12,7 @@ from llmhd_tools.cli import GROUPS, main
 
 ROOT = Path(__file__).parents[2]
 NAMES = [name for group in GROUPS.values() for name in group]
-HEAVY = ["torch", "scipy", "numpy", "openai", "rich", "jsonlines", "zstandard", "pyarrow"]
+HEAVY = ["torch", "scipy", "numpy", "openai", "rich", "jsonlines", "zstandard", "pyarrow", "matplotlib"]
 
 
 @pytest.mark.parametrize("name", NAMES)
