@@ -41,7 +41,7 @@ GROUPS = {
         "align": "align",
         "run": "run",
     },
-    "Measuring": {"evaluate": "evaluate", "compare": "compare", "plot": "plot"},
+    "Measuring": {"evaluate": "evaluate", "diagnose": "diagnose", "compare": "compare", "plot": "plot"},
 }
 
 _HELP = """Find and handle noise in the implicit feedback that recommenders learn from.

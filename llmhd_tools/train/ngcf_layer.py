@@ -128,7 +128,7 @@ class _Space:
 
 class _Spaces(threading.local):
     def __init__(self) -> None:
-        self.by_width: dict[tuple[int, int], _Space] = {}
+        self.by_size: dict[tuple[int, int], _Space] = {}
 
 
 _spaces = _Spaces()
@@ -138,16 +138,17 @@ def _space(tile: Tensor) -> _Space:
     rows, dim = tile.shape
     if tile.device.type != "cpu":
         return _Space.of(tile.new_empty(rows, 2 * dim), tile.new_empty(rows, dim))
-    if (TILE, dim) not in _spaces.by_width:
-        _spaces.by_width[TILE, dim] = _Space.of(tile.new_empty(TILE, 2 * dim), tile.new_empty(TILE, dim))
-    space = _spaces.by_width[TILE, dim]
-    return space if rows == TILE else _Space.of(space.pair[:rows], space.row[:rows])
+    if (TILE, dim) not in _spaces.by_size:
+        _spaces.by_size[TILE, dim] = _Space.of(tile.new_empty(TILE, 2 * dim), tile.new_empty(TILE, dim))
+    space = _spaces.by_size[TILE, dim]
+    return _Space.of(space.pair[:rows], space.row[:rows])
 
 
 def _tiles(*tables: Tensor) -> list[tuple[Tensor, ...]]:
-    """The tables' rows TILE at a time on a CPU, else all at once."""
-    size = TILE if tables[0].device.type == "cpu" else max(len(tables[0]), 1)
-    return list(zip(*(table.split(size) for table in tables), strict=True))
+    """The tables' rows in equal parts, of at most TILE on a CPU, so that threads end together; else all at once."""
+    rows = max(len(tables[0]), 1)
+    count = -(-rows // TILE) if tables[0].device.type == "cpu" else 1
+    return list(zip(*(table.split(-(-rows // count)) for table in tables), strict=True))
 
 
 def _fresh(name: str, like: Tensor) -> Tensor:

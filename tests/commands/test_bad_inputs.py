@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -28,9 +29,11 @@ LINES = {
     " --auc @out-auc.jsonl",
     "prune": "@samples-3.npz --history @emb-1.npz --history @emb-2.npz --alpha 2 --max-noise 0.3 -o @out.jsonl",
     "run": "@train.jsonl --valid @valid.jsonl --test @test.jsonl --items @items.jsonl --profiles @profiles.jsonl"
-    " --denoise llmhd --epochs 1 --dim 8 --batch 64 -o @out",
+    " --disliked @disliked.jsonl --denoise llmhd --epochs 1 --dim 8 --batch 64 -o @out",
     "evaluate": "@emb-3.npz @test.jsonl --exclude @valid.jsonl --noise @noise.jsonl --verdicts @verdicts-3.jsonl"
-    " -o @out.jsonl",
+    " --disliked @disliked.jsonl -o @out.jsonl",
+    "diagnose": "@noise.jsonl --history @emb-1.npz --history @emb-2.npz --held-out @test.jsonl --profiles @profiles.jsonl"
+    " --items @items.jsonl -o @out.jsonl",
 }
 NAMES = list(LINES)
 INPUTS = [
@@ -45,6 +48,8 @@ def shared(trained_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """The trained data with a CSV and with noise marks; each test checks that it left the folder as it was."""
     folder = Path(shutil.copytree(trained_once, tmp_path_factory.mktemp("matrix") / "data"))
     (folder / "clicks.csv").write_text("user,item\n" + "".join(f"u{n % 5},i{n}\n" for n in range(20)))
+    low = ({"user": f"u{n}", "item": f"i{(7 * n + 3) % 20}", "rating": 1} for n in range(30))
+    (folder / "disliked.jsonl").write_text("".join(json.dumps(row) + "\n" for row in low))
     noisy = ["inject-noise", str(folder / "train.jsonl"), "--ratio", "0.1", "-o", str(folder / "noise.jsonl"), "-q"]
     assert main(noisy) == 0
     return folder
@@ -293,7 +298,7 @@ def test_usage(capfd: pytest.CaptureFixture[str], folder: Path, name: str) -> No
     line = words(folder, name)
     fails(capfd, folder, [*line, "--nonsense"], "No such option: --nonsense", code=2)
     fails(capfd, folder, [name], "Missing", code=2)
-    if name in ("prune", "update-profiles", "embed"):  # further words are further files
+    if name in ("prune", "update-profiles", "embed", "diagnose"):  # further words are further files
         fails(capfd, folder, [*line, "one-too-many"], "one-too-many", code=1)
     else:
         fails(capfd, folder, [*line, "one-too-many"] if name != "validate" else [*line, "--kind", "x"], "", code=2)

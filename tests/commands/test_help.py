@@ -63,6 +63,8 @@ def test_only_training_loads_torch_and_nothing_loads_openai(trained: Path) -> No
         "inject-noise train.jsonl --ratio 0.1 -o noisy.jsonl -q",
         f"prune samples-3.npz {history} --alpha 2 --max-noise 0.3 -o n.jsonl",
         "evaluate emb-3.npz test.jsonl --exclude train.jsonl --noise noisy.jsonl -o m.jsonl -q",
+        "evaluate emb-3.npz test.jsonl --exclude train.jsonl --disliked valid.jsonl -o m.jsonl -q",
+        f"diagnose noisy.jsonl {history} -o d.jsonl",
         f"summarize train.jsonl {texts} -o p.jsonl",
         "embed items.jsonl profiles.jsonl -o v.npz -q",
         f"relate emb-3.npz --train train.jsonl --profiles profiles.jsonl {texts} -o r.jsonl",
