@@ -40,6 +40,8 @@ def _read(context: typer.Context, path: str) -> dict[str, Any]:
     defaults = {}
     for name, value in given.items():
         option = options.get(name.replace("_", "-"))
+        if option is not None and option.name == "scorer":  # a file from elsewhere must not start programs
+            raise typer.BadParameter(f"{path}: '{name}' runs a program, so it must stand on the command line")
         if option is None or option.name in ("config", "help"):
             raise typer.BadParameter(f"{path}: '{name}' is not an option of run")
         flag = getattr(option, "is_flag", False)

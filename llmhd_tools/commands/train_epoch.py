@@ -26,6 +26,7 @@ from llmhd_tools.options import (
     Loss,
     MaxNoise,
     ModelSeed,
+    Negatives,
     NegativeThreshold,
     PairThreshold,
     PositiveThreshold,
@@ -79,6 +80,7 @@ def command(
     epochs: Annotated[int, typer.Option("--epochs", help="Epochs to train.", min=1)] = 1,
     backbone: Backbone = None,
     denoise: Denoise = None,
+    negatives: Negatives = None,
     words: Words = None,
     loss: Loss = None,
     dim: Dim = None,
@@ -120,7 +122,8 @@ def command(
 ) -> None:
     """Train one epoch, or several, of a recommender.
 
-    Samples of an epoch depend on the seed and the epoch's number alone, so --epochs 3 equals three times one epoch.
+    Samples of an epoch depend on the seed, the epoch's number and, where --negatives looks at scores, the model before it.
+    So --epochs 3 equals three times one epoch.
     With --judged, the noisy rows that the scores do not call hard stay out of the loss (Eq. 12-16, 23-24). With --live,
     `prune` and `score` happen in each step instead, on the losses of that step; their options are here as well.
     --denoise does without scores, inside each step. Pairs of --drop (suspects that are cut; flags of training pairs, at
@@ -165,6 +168,7 @@ def command(
     chosen = {
         "backbone": backbone,
         "denoise": denoise,
+        "negatives": negatives,
         "loss": loss,
         "dim": dim,
         "layers": layers,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 from dataclasses import InitVar, asdict, dataclass, field
@@ -64,7 +65,7 @@ def open_run(
         raise InputError("has no settings that this llmhd understands", where=model.source)
     config = Config(**kept)
     given = {f"--{k} {v}": (v, getattr(config, k)) for k, v in chosen.items() if v is not None}
-    for name, value in parse(config.backbone, config.denoise, words).items():
+    for name, value in parse(config, words).items():
         given[f"--set {name}={value}"] = (value, config.options[name])
     for told, (value, trained) in given.items():
         if value != trained:
@@ -87,7 +88,10 @@ class Run:
     loss: float = field(default=math.nan, init=False)
 
     def __post_init__(self, start: Tensors | None) -> None:
+        from llmhd_tools.train import samplers
+
         self.kept = self._without(self.drop)
+        self.sampler = samplers.build(self.config)
         self.trainer = self._open_trainer(_state_of(start) if start else None, self.kept)
         self._model = start
         self._made: dict[str, Any] = {}
@@ -112,7 +116,7 @@ class Run:
 
     def _without(self, drop: Drop | None) -> Graph:
         graph = self.training.graph
-        return graph.without(drop.pairs.user, drop.pairs.item) if drop else graph
+        return drop.kept(graph) if drop else graph
 
     def _open_trainer(self, state: State | None, edges: Graph) -> Trainer | ShardedTrainer:
         """The trainer of this process, or of all that torchrun started."""
@@ -154,7 +158,10 @@ class Run:
             keep, self.verdicts = decide(judged, arrays, self.trainer.step, rule, thresholds, gone)
         if gone is not None and gone.any():
             if gone.all():
-                raise InputError("are all of dropped pairs; nothing is left to learn", where="samples")
+                source = table.source if table else "the epoch's draw"
+                raise InputError(
+                    "holds no sample of a pair that is not dropped; nothing is left to learn", where=source
+                )
             arrays, keep = arrays.take(~gone), None if keep is None else keep[~gone]
         if isinstance(judged, Live):
             judge = Judge(judged, self.training, arrays, self.trainer.step, rule, thresholds)
@@ -192,10 +199,12 @@ class Run:
         return made("train-epoch", params, inputs)
 
     def _draw(self, epoch: int) -> Samples:
-        from llmhd_tools.core.sampling import draw_samples
+        from llmhd_tools.core.sampling import draw_negatives, draw_samples
 
-        c = self.config
-        return draw_samples(self.training.graph, c.loss, c.batch, c.seed, epoch, self.kept)
+        c, draw = self.config, draw_negatives
+        if self.sampler.scored and self.trainer.epoch:
+            draw = functools.partial(self.sampler.draw, z=self.trainer.embeddings())
+        return draw_samples(self.training.graph, c.loss, c.batch, c.seed, epoch, self.kept, draw)
 
     def _tensors(self, kind: str, arrays: dict[str, Any], **meta: Any) -> Tensors:
         from llmhd_tools.files.tensors import Tensors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,10 +67,19 @@ def draw_negatives(graph: Graph, user: Codes, rng: np.random.Generator) -> Codes
     return item
 
 
+Draw = Callable[[Graph, Codes, np.random.Generator], Codes]  # as draw_negatives
+
+
 def draw_samples(
-    graph: Graph, loss: str, batch_size: int, seed: int, epoch: int, positives: Graph | None = None
+    graph: Graph,
+    loss: str,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    positives: Graph | None = None,
+    draw: Draw = draw_negatives,
 ) -> Samples:
-    """The samples of ``epoch``, drawn from (seed, epoch) alone.
+    """The samples of ``epoch``, drawn from (seed, epoch) and by whatever ``draw`` goes by.
 
     ``positives`` are the interactions to learn, all where None; a negative is none of the graph's in either case.
 
@@ -80,7 +90,7 @@ def draw_samples(
     learnt = graph if positives is None else positives
     order = rng.permutation(len(learnt))
     user, item = learnt.user[order], learnt.item[order]
-    negative = draw_negatives(graph, user, rng)
+    negative = draw(graph, user, rng)
     if loss == "bpr":
         return Samples(np.arange(len(order)) // batch_size, user, item, negative=negative)
     return _pointwise(user, item, negative, batch_size // 2)
