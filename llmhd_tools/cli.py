@@ -21,15 +21,23 @@ GROUPS = {
         "validate": "validate",
     },
     "Language model": {
+        "embed": "embed",
         "summarize": "summarize",
         "score": "score",
         "update-profiles": "update_profiles",
+        "relate": "relate",
         "prompts": "prompts",
         "cache": "cache",
         "batch": "batch",
     },
-    "Training": {"train-epoch": "train_epoch", "prune": "prune", "run": "run"},
-    "Measuring": {"evaluate": "evaluate"},
+    "Training": {
+        "train-epoch": "train_epoch",
+        "prune": "prune",
+        "suspect": "suspect",
+        "align": "align",
+        "run": "run",
+    },
+    "Measuring": {"evaluate": "evaluate", "diagnose": "diagnose", "compare": "compare", "plot": "plot"},
 }
 
 _HELP = """Find and handle noise in the implicit feedback that recommenders learn from.
