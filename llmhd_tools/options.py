@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from llmhd_tools.console import Level
-from llmhd_tools.registry import BACKBONES, DENOISERS
+from llmhd_tools.registry import BACKBONES, DENOISERS, SAMPLERS
 
 
 def _quiet(value: bool) -> bool:
@@ -58,6 +58,14 @@ Backbone = Annotated[
 Denoise = Annotated[
     str | None,
     typer.Option("--denoise", help=f"Inside each step: {', '.join(DENOISERS)}. [none]", callback=one_of(*DENOISERS)),
+]
+Negatives = Annotated[
+    str | None,
+    typer.Option(
+        "--negatives",
+        help=f"How negatives are sampled: {', '.join(SAMPLERS)}. [uniform]",
+        callback=one_of(*SAMPLERS),
+    ),
 ]
 Words = Annotated[
     list[str] | None,
@@ -164,6 +172,19 @@ Scope = Annotated[
     ),
 ]
 Confidence = Annotated[int, typer.Option("--confidence", help="Flags that make a pair confident, ε_γ (Eq. 20).", min=1)]
+TextWeight = Annotated[
+    float,
+    typer.Option(
+        "--text-weight", help="Weight of the scores against the predictions, both standardised.", min=0, callback=finite
+    ),
+]
+LeaveOneOut = Annotated[
+    bool,
+    typer.Option(
+        "--leave-one-out/--own-edge",
+        help="Whether to take out of a pair's prediction what its own edge brings (LightGCN's propagation).",
+    ),
+]
 Tracked = Annotated[int, typer.Option("--tracked", help="Tracked negatives for each training pair.", min=0)]
 At = Annotated[str, typer.Option("--at", help="Lengths of the ranked list, comma-separated.", metavar="K,K")]
 Metrics = Annotated[

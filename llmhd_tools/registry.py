@@ -4,4 +4,6 @@ BACKBONES = {"lightgcn": "LightGCN", "ngcf": "NGCF", "sgl": "SGL", "ncl": "NCL"}
 
 DENOISERS = {"none": "NoDenoiser", "t-ce": "TCE", "r-ce": "RCE", "rgcf": "RGCF", "dcf": "DCF"}  # train/denoisers/
 
+SAMPLERS = {"uniform": "Uniform", "dynamic": "Dynamic"}  # of negatives: train/samplers/
+
 STAGED = ("loss", "llmhd")  # denoisers of `run` that are stages before the training step

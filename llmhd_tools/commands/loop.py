@@ -16,12 +16,16 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from llmhd_tools import console
+from llmhd_tools.commands.cleaning import Cleaning, Judge
 from llmhd_tools.commands.disliked import disliked_metrics
+from llmhd_tools.commands.dropping import cut_metrics, drop_of, read_drop, tell_drop
 from llmhd_tools.commands.evaluate import Ranking, parse_at, parse_metrics, rank_metrics, tell_unknown
 from llmhd_tools.commands.known_noise import noise_metrics
 from llmhd_tools.commands.loading import align, by_user, texts_of, training
 from llmhd_tools.commands.prune import prune
+from llmhd_tools.commands.runs import read_json
 from llmhd_tools.commands.score import score
+from llmhd_tools.commands.scorer import judge
 from llmhd_tools.commands.selecting import Selection, Selector
 from llmhd_tools.commands.session import session
 from llmhd_tools.commands.summarize import summarize
@@ -54,6 +58,7 @@ class Settings:
     profiles: str | None
     denoise: str
     backbone: str | None
+    negatives: str | None
     words: list[str] | None
     loss: str | None
     dim: int | None
@@ -78,12 +83,18 @@ class Settings:
     selection: str
     link: str
     rule: str | None
+    scorer: str | None
     threshold_alpha: float | None
     llm: LlmOptions
     update: bool
     scope: str
     confidence: int
     tracked: int
+    clean: str
+    clean_at: str
+    clean_share: float
+    text_weight: float
+    leave_one_out: bool
     disliked: str | None
     noise: bool
     keep: bool
@@ -93,13 +104,20 @@ class Settings:
     @property
     def chosen(self) -> Record:
         """The training settings that were given."""
-        names = ("backbone", "loss", "dim", "layers", "batch", "lr", "reg", "seed")
+        names = ("backbone", "negatives", "loss", "dim", "layers", "batch", "lr", "reg", "seed")
         return {name: getattr(self, name) for name in names} | {"denoise": "none" if self.staged else self.denoise}
 
     @property
     def staged(self) -> bool:
         """Whether stages before the training step denoise, not the step itself."""
         return self.denoise in STAGED
+
+    @property
+    def cleaning(self) -> Cleaning | None:
+        """How the graph is cleaned, if it is. Raises UsageError as ``Cleaning.parse``."""
+        if self.clean == "none":
+            return None
+        return Cleaning.parse(self.clean_at, self.epochs, self.clean_share, self.text_weight, self.leave_one_out)
 
 
 @dataclass
@@ -120,6 +138,8 @@ class Loop:
         self.at, self.names = parse_at(settings.at), parse_metrics(settings.metrics)
         self.rate = NoiseRate(settings.alpha, settings.max_noise, settings.schedule)
         self.llmhd = settings.denoise == "llmhd"
+        self.cleaning = settings.cleaning
+        self.texts = self.llmhd or bool(self.cleaning and settings.items and settings.text_weight)
         self.open = contextlib.ExitStack()
         self.progress = Progress()
         self.records: list[Record] = []
@@ -151,13 +171,13 @@ class Loop:
         if os.path.exists(self._path("progress.json")) or os.path.exists(self._path("settings.json")):
             if not resume:
                 raise InputError("holds a run already; go on with --resume or name another folder", where=self.folder)
-            kept = _read_json(self._path("settings.json"))
+            kept = read_json(self._path("settings.json"))
             if differing := [name for name in settings if kept.get(name) != settings[name]]:
                 raise UsageError(
                     f"--{differing[0].replace('_', '-')} differs from the run in {self.folder}; --resume needs the same"
                 )
         if os.path.exists(self._path("progress.json")):
-            self.progress = Progress(**_read_json(self._path("progress.json")))
+            self.progress = Progress(**read_json(self._path("progress.json")))
             self.records = [
                 r for _, r in read_records(self._path("metrics.jsonl")) if r["epoch"] <= self.progress.epoch
             ]
@@ -186,23 +206,23 @@ class Loop:
             if table is not None:
                 tell_unknown("run", table, self.training.users, self.training.items, s.unknown)
         model = read_tensors(self._path(f"epoch-{done}", "model.npz"), "model") if done else None
-        self.run_ = open_run(self.training, s.chosen, s.words or [], s.device, s.threads, model)
+        cleaned = self.cleaning.before(done) if self.cleaning else 0
+        drop = read_drop(self._path(f"drop-{cleaned}.npz"), self.training, s.confidence) if cleaned else None
+        self.run_ = open_run(self.training, s.chosen, s.words or [], s.device, s.threads, model, drop)
         pick_rule(s.rule, self.run_.config.loss)
         loss, seed = self.run_.config.loss, self.run_.config.seed
         if not self.select.ranked:
             self.selector = Selector(self.select, self.valid, self.training, self.hidden, loss, seed, s.unknown)
-        self.items = texts_of(read_table(s.items, "items")) if s.items and self.llmhd else {}
-        profiles = read_table(s.profiles, "profiles") if s.profiles and self.llmhd else None
+        self.items = texts_of(read_table(s.items, "items")) if s.items and self.texts else {}
+        profiles = read_table(s.profiles, "profiles") if s.profiles and self.texts else None
         if not done:
             _write_json(self._path("settings.json"), self._settings())
-        if not s.staged:
-            return
         ids = {"users": self.training.users, "items": self.training.items}
-        for epoch in range(max(1, done - s.window + 1), done + 1):
+        for epoch in range(max(1, done - s.window + 1), done + 1) if s.staged or self.cleaning else ():
             self.history.append(read_tensors(self._path(f"epoch-{epoch}", "embeddings.npz"), "embeddings"))
-        if done >= s.warm_up:
+        if s.staged and done >= s.warm_up:
             self.samples = read_table(self._path(f"epoch-{done + 1}", "samples.npz"), "samples", **ids)
-        if self.llmhd:
+        if self.texts:
             self._load_texts(done, profiles)
 
     def _load_texts(self, done: int, profiles: Table | None) -> None:
@@ -225,13 +245,15 @@ class Loop:
         """One epoch: judge its samples, train on the rest, measure, update profiles, draw the next samples."""
         s, started = self.settings, time.perf_counter()
         os.makedirs(self._path(f"epoch-{epoch}"), exist_ok=True)
+        if self.cleaning and epoch - 1 in self.cleaning.epochs:
+            self._clean(self.cleaning, epoch - 1)
         denoised = s.staged and epoch > s.warm_up
         judged = self._judge(epoch) if denoised else None
         self.run_.train(self.samples if denoised else None, judged, s.rule, s.threshold_alpha or s.alpha)
         z = self.run_.embeddings()
         write_tensors(self._path(f"epoch-{epoch}", "embeddings.npz"), z)
         counts = self._counts(judged)
-        if s.staged:
+        if s.staged or self.cleaning:
             self.history.append(z)
         if denoised and self.llmhd and s.update:
             counts["updated-profiles"] = self._update(epoch).updated
@@ -243,10 +265,17 @@ class Loop:
         chosen = self._measure(z, counts)
         self._keep(epoch, chosen, z)
         mark = "*" if self.progress.best_epoch == epoch else " "
-        told = f"epoch {epoch}: loss {self.run_.loss:.4f}, valid {s.select} {abs(chosen):.4f}{mark}{tell(self.run_.verdicts)}"
+        told = f"epoch {epoch}: loss {self.run_.loss:.4f}, valid {s.select} {abs(chosen):.4f}{mark}"
+        told += tell(self.run_.verdicts) + tell_drop(self.run_.drop)
         if "updated-profiles" in counts:
             told += f"; {counts['updated-profiles']:,} profiles updated"
         console.note(f"{told} ({time.perf_counter() - started:.1f} s)")
+
+    def _clean(self, cleaning: Cleaning, epoch: int) -> None:
+        """Choose after ``epoch`` which pairs the graph goes without from now on."""
+        judge = Judge(texts_of(self.profiles), self.items, self.provider) if self.texts else None
+        cut = cleaning.clean(epoch, self.training, self.history, self.run_.drop, judge, self.folder)
+        self.run_.leave_out(drop_of(cut, self.training, self.settings.confidence))
 
     def _judge(self, epoch: int) -> Table:
         """The noisy samples of the epoch, with the candidates' scores where an LLM is to rescue the hard ones."""
@@ -265,9 +294,20 @@ class Loop:
         write_table(self._path(f"epoch-{epoch}", "noisy.jsonl"), noisy)
         if not self.llmhd:
             return Table("judged", noisy.columns, noisy.users, noisy.items)
+        path = self._path(f"epoch-{epoch}", "judged.jsonl")
+        if s.scorer is not None:
+            assert s.items is not None
+            judge(s.scorer, self._path(f"epoch-{epoch}", "noisy.jsonl"), self._profiles_path(epoch), s.items, path)
+            return read_table(path, "judged", users=self.training.users, items=self.training.items)
         judged = score(noisy, texts_of(self.profiles), self.items, self.provider)
-        write_table(self._path(f"epoch-{epoch}", "judged.jsonl"), judged)
+        write_table(path, judged)
         return judged
+
+    def _profiles_path(self, epoch: int) -> str:
+        """Where the profiles lie that an epoch is judged by."""
+        if os.path.exists(updated := self._path(f"epoch-{epoch - 1}", "profiles.jsonl")):
+            return updated
+        return self.settings.profiles or self._path("profiles.jsonl")
 
     def _counts(self, judged: Table | None) -> dict[str, int]:
         verdicts = self.run_.verdicts
@@ -307,6 +347,9 @@ class Loop:
         found += [head | {"metric": name, "value": float(count)} for name, count in counts.items()]
         if self.settings.noise:
             found += noise_metrics(z, self.interactions, self.run_.verdicts)
+        if self.run_.drop:
+            marked = self.interactions if self.settings.noise else None
+            found += [head | {"metric": n, "value": v} for n, v in cut_metrics(self.run_.drop, self.training, marked)]
         self.records += found
         return float(chosen["value"]) * (-1 if select.metric == "loss" else 1)
 
@@ -384,15 +427,6 @@ def _locked(folder: str) -> Iterator[None]:
         raise InputError("is in use by another run", where=folder) from None
     finally:
         os.close(handle)
-
-
-def _read_json(path: str) -> Record:
-    try:
-        with open(path, encoding="utf-8") as stream:
-            value = json.load(stream)
-        return dict(value)
-    except (OSError, ValueError, TypeError):
-        raise InputError("is not the record of a run; start again in another folder", where=path) from None
 
 
 def _write_json(path: str, value: object) -> None:

@@ -1,4 +1,4 @@
-"""What ``--backbone`` and ``--denoise`` add to a command's help."""
+"""What ``--backbone``, ``--denoise`` and ``--negatives`` add to a command's help."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from llmhd_tools.registry import STAGED
 
 def tell(args: list[str]) -> None:
     """Print the options of the methods that stand among a command's words, if any do."""
-    named = {"--backbone": "", "--denoise": ""}
+    plain = {"backbone": "lightgcn", "denoise": "none", "negatives": "uniform"}
+    chosen: dict[str, str] = {}
     for word, following in zip(args, [*args[1:], ""], strict=True):
         option, equals, value = word.partition("=")
-        if option in named:
-            named[option] = value if equals else following
-    if any(named.values()):
+        if option.removeprefix("--") in plain:
+            chosen[option.removeprefix("--")] = value if equals else following
+    if any(chosen.values()):
         from llmhd_tools.train.methods import describe
 
-        denoise = "none" if named["--denoise"] in STAGED else named["--denoise"] or "none"
-        typer.echo(describe(named["--backbone"] or "lightgcn", denoise), nl=False)
+        if chosen.get("denoise") in STAGED:
+            del chosen["denoise"]
+        typer.echo(describe(plain | chosen), nl=False)

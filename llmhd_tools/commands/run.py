@@ -18,17 +18,20 @@ from llmhd_tools.options import (
     Dim,
     Layers,
     LearningRate,
+    LeaveOneOut,
     Link,
     Loss,
     MaxNoise,
     Metrics,
     ModelSeed,
+    Negatives,
     Quiet,
     Regularisation,
     Rule,
     Schedule,
     Scope,
     Selection,
+    TextWeight,
     Threads,
     Tracked,
     Unknown,
@@ -65,6 +68,8 @@ def _config(context: typer.Context, path: File) -> File:
     defaults = {}
     for name, value in given.items():
         option = by_option.get(name.replace("_", "-"))
+        if option == "scorer":  # a file from elsewhere must not start programs
+            raise typer.BadParameter(f"{path}: '{name}' runs a program, so it must stand on the command line")
         if option in (None, "config", "help"):
             raise typer.BadParameter(f"{path}: '{name}' is not an option of run")
         if isinstance(value, bool) != (option in flags) or isinstance(value, dict):
@@ -88,7 +93,9 @@ def command(
         ),
     ] = None,
     test: Annotated[File, typer.Option("--test", help="Measured once, at the best epoch.", metavar="FILE")] = None,
-    items: Annotated[File, typer.Option("--items", help="Item texts, for llmhd.", metavar="FILE")] = None,
+    items: Annotated[
+        File, typer.Option("--items", help="Item texts, for llmhd and for --clean.", metavar="FILE")
+    ] = None,
     profiles: Annotated[
         File, typer.Option("--profiles", help="User profiles; else summarised from TRAIN.", metavar="FILE")
     ] = None,
@@ -102,6 +109,7 @@ def command(
         ),
     ] = "none",
     backbone: Backbone = None,
+    negatives: Negatives = None,
     words: Words = None,
     loss: Loss = None,
     dim: Dim = None,
@@ -147,6 +155,10 @@ def command(
     selection: Selection = "variance",
     link: Link = "sigmoid",
     rule: Rule = None,
+    scorer: Annotated[
+        str | None,
+        typer.Option("--scorer", help="Let this program judge in the place of score: noisy rows in, judged out."),
+    ] = None,
     threshold_alpha: Annotated[
         float | None,
         typer.Option(
@@ -157,6 +169,22 @@ def command(
     scope: Scope = "noisy",
     confidence: Confidence = 3,
     tracked: Tracked = 1,
+    clean: Annotated[
+        str,
+        typer.Option(
+            "--clean",
+            help="graph: leave the most suspicious training pairs out of graph and loss (suspect); or none.",
+            callback=one_of("none", "graph"),
+        ),
+    ] = "none",
+    clean_at: Annotated[
+        str, typer.Option("--clean-at", help="After which epochs to choose them anew; comma-separated.", metavar="N,N")
+    ] = "8",
+    clean_share: Annotated[
+        float, typer.Option("--clean-share", help="Share of the training pairs to cut.", min=0, max=1, callback=finite)
+    ] = 0.08,
+    text_weight: TextWeight = 0.5,
+    leave_one_out: LeaveOneOut = True,
     disliked: Annotated[
         File, typer.Option("--disliked", help="Held-out dislikes, measured beside --test.", metavar="FILE")
     ] = None,
@@ -174,10 +202,14 @@ def command(
     what epoch N made (of old epochs only what is still needed stays), FOLDER/metrics.jsonl all measurements,
     FOLDER/best.npz the embeddings of the best epoch. --resume goes on after a crash as if nothing had happened.
 
+    --clean graph goes with any --denoise. With --items, the scores of the doubtful pairs count as well, and FOLDER holds
+    suspects-N, scored-N and drop-N.npz of each cleaning.
+
     \b
     Examples:
       llmhd run train.jsonl --valid valid.jsonl --test test.jsonl --epochs 60 -o runs/bpr
       llmhd run train.jsonl --valid valid.jsonl --items items.jsonl --denoise llmhd --max-noise 0.1 -o runs/llmhd
+      llmhd run train.jsonl --valid valid.jsonl --items items.jsonl --clean graph --clean-share 0.05 -o runs/clean
       llmhd run train.jsonl --valid valid.jsonl --backbone sgl --denoise r-ce --set beta=0.3 -o runs/sgl-r-ce
     """
     given = locals()
@@ -185,6 +217,12 @@ def command(
         raise UsageError("--denoise llmhd judges texts; give the items' with --items")
     if disliked is not None and test is None:
         raise UsageError("--disliked is measured beside --test; give both")
+    if scorer is not None:
+        from llmhd_tools.commands.scorer import parse
+
+        parse(scorer)
+        if denoise != "llmhd":
+            raise UsageError("--scorer judges for --denoise llmhd only")
     from dataclasses import fields
 
     from llmhd_tools.commands.loop import Loop, Settings

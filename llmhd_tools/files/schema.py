@@ -142,7 +142,22 @@ KINDS: dict[str, Kind] = {
                 Field("count", "int", "epochs in which the pair was flagged", low=0),
                 Field("sent", "bool", "true: already used to update the user's profile"),
             ),
-            "`update-profiles`", "`update-profiles`", may_be_empty=True,
+            "`update-profiles`", "`update-profiles`, `train-epoch --drop`", may_be_empty=True,
+        ),
+        Kind(
+            "suspects", 1, "Training pairs by how much each looks like a false positive, and which are to leave the graph.",
+            (
+                _USER,
+                _ITEM,
+                Field("prediction", "float", "mean of the pair's prediction over the history", False),
+                Field("score", "number", f"of those judged: {_SCORE}", False, low=1, high=10),
+                Field("p_mass", "float", "with --expected-score: probability that the model gave to 1..10", False, low=0),
+                Field("suspicion", "float", "how much it looks like a false positive, in standard deviations", False),
+                Field("cut", "bool", "true: to leave the graph and the loss; until then, to be judged"),
+                Field("error", "text", "why a pair to be judged has no score", False),
+                Field("model", "text", "who scored it", False),
+            ),
+            "`suspect`, `score`", "`score`, `suspect --scores`, `train-epoch --drop`", may_be_empty=True,
         ),
         Kind(
             "verdicts", 1, "What became of the noisy rows of a finished epoch.",
@@ -156,6 +171,20 @@ KINDS: dict[str, Kind] = {
             "`train-epoch --verdicts`", "`evaluate --verdicts`", may_be_empty=True,
         ),
         Kind(
+            "relations", 1, "Disputed pairs and what a language model makes of them, from two sides (LLMHNI).",
+            (
+                _USER,
+                _ITEM,
+                Field("label", "label", "1: an interaction that the model scores low; 0: none, and scored high", low=0, high=1),
+                Field("user_view", "text", "the profile against the item: `High`, `Mid` or `Low`", False),
+                Field("item_view", "text", "the user's best-scored items against the item: `High`, `Mid` or `Low`", False),
+                Field("verdict", "text", "`hard`: both views are `High`; `noisy`: they are not", False),
+                Field("error", "text", "why there is no verdict", False),
+                Field("model", "text", "who answered", False),
+            ),
+            "`relate`, you", "`train-epoch --relations`", may_be_empty=True,
+        ),
+        Kind(
             "metrics", 1, "Measurements.",
             (
                 Field("epoch", "int", "the epoch measured", False, low=0),
@@ -165,7 +194,25 @@ KINDS: dict[str, Kind] = {
                 Field("value", "float", "the value"),
                 Field("user", "user", "one user's value; absent: the mean over users", False, partly=True),
             ),
-            "`evaluate`, `run`", "you",
+            "`evaluate`, `run`", "`compare`, `plot`, you",
+        ),
+        Kind(
+            "comparison", 1, "Methods side by side: what `compare` makes of runs, or published figures.",
+            (
+                Field("row", "text", "the method"),
+                Field("split", "text", "what was measured: test, valid, train", False),
+                Field("metric", "text", "recall, ndcg, …"),
+                Field("k", "int", "length of the ranked list, where the metric has one", False, low=1),
+                Field("value", "float", "the mean over runs, or the published figure"),
+                Field("sd", "float", "the sample's standard deviation over runs, where there are two", False, low=0),
+                Field("runs", "int", "how many runs", False, low=1),
+                Field("epoch", "float", "the mean of their best epochs", False, low=0),
+                Field("place", "int", "1: best; 2: runner-up", False, low=1, high=2),
+                Field("against", "text", "the method that it was tested against", False),
+                Field("p", "float", "two-sided p of the t-test paired by seed", False, low=0, high=1),
+                Field("published", "bool", "true: the figure of others, neither ranked nor tested", False),
+            ),
+            "`compare`, you", "`compare --beside`, you", forms=("text",),
         ),
         Kind(
             "diagnostics", 1, "Hard samples and noise, epoch by epoch: one number a record.",
@@ -184,6 +231,11 @@ KINDS: dict[str, Kind] = {
             "embeddings", 1, "Final embeddings z of a finished epoch; a prediction is their dot product.", (),
             "`train-epoch --embeddings`, your own recommender", "`prune`, `update-profiles`, `evaluate`", forms=("binary",),
             arrays=(("user", "float32 (users, dim)"), ("item", "float32 (items, dim)")),
+        ),
+        Kind(
+            "vectors", 1, "Vectors of users' and items' texts; relevance is their cosine. One side may be missing.", (),
+            "`embed`, `align`, you", "`align`, `train-epoch --vectors`", forms=("binary",),
+            arrays=(("user", "float32 (users, width)"), ("item", "float32 (items, width)")),
         ),
         Kind(
             "model", 1, "All that training needs to go on; meta holds `config`, `epoch`, `step` and the graph's digest.", (),

@@ -19,7 +19,8 @@ from llmhd_tools.files.tables import check_kind, read_ids
 
 @dataclass
 class Tensors:
-    """Named arrays of kind ``model`` or ``embeddings`` for the users and items whose ids are given in code order."""
+    """Named arrays of kind ``model``, ``embeddings`` or ``vectors`` for the users and items whose ids are given in code
+    order."""
 
     kind: str
     arrays: Arrays
@@ -42,9 +43,9 @@ class Tensors:
         return self._digest
 
     def aligned(self, users: Ids, items: Ids) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The embeddings' rows in the order of other id tables: ((len(users), dim), (len(items), dim)).
+        """The rows of embeddings or vectors in the order of other id tables: ((len(users), dim), (len(items), dim)).
 
-        Raises InputError for an id that the embeddings lack.
+        Raises InputError for an id that they lack.
         """
         return self._rows("user", self.users, users), self._rows("item", self.items, items)
 
@@ -54,7 +55,7 @@ class Tensors:
         codes = wanted.translate(ours)
         if (codes < 0).any():
             name = wanted.names[int(np.argmax(codes < 0))]
-            raise InputError(f"has no embedding of {side} {json.dumps(name)}", where=self.source)
+            raise InputError(f"has no {self.kind.removesuffix('s')} of {side} {json.dumps(name)}", where=self.source)
         return np.asarray(self.arrays[side][codes])
 
 
@@ -73,16 +74,19 @@ def read_tensors(path: str, kind: str) -> Tensors:
     arrays = read_arrays(path)
     meta = check_kind(path, unpack_json(arrays.pop("meta"), path, "meta") if "meta" in arrays else None, kind)
     users, items = read_ids(path, arrays, "user"), read_ids(path, arrays, "item")
-    if kind == "embeddings":
-        _check_embeddings(path, arrays, users, items)
+    if kind in ("embeddings", "vectors"):
+        _check_rows(path, kind, arrays, users, items)
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InputError(f"array '{name}' holds NaN or infinity", where=path)
     return Tensors(kind, arrays, users, items, meta, path)
 
 
-def _check_embeddings(path: str, arrays: Arrays, users: Ids, items: Ids) -> None:
+def _check_rows(path: str, kind: str, arrays: Arrays, users: Ids, items: Ids) -> None:
+    """A row for each id, all of one length; vectors may be of one side only."""
     for side, ids in (("user", users), ("item", items)):
+        if kind == "vectors" and side not in arrays and not len(ids) and {"user", "item"} & set(arrays):
+            continue
         if side not in arrays:
             raise InputError(f"array '{side}' is missing", where=path)
         if arrays[side].ndim != 2 or len(arrays[side]) != len(ids) or arrays[side].dtype.kind != "f":
@@ -92,5 +96,5 @@ def _check_embeddings(path: str, arrays: Arrays, users: Ids, items: Ids) -> None
             )
         with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused as such
             arrays[side] = arrays[side].astype(np.float32, copy=False)
-    if arrays["user"].shape[1] != arrays["item"].shape[1]:
-        raise InputError("user and item embeddings differ in dimension", where=path)
+    if len({arrays[side].shape[1] for side in ("user", "item") if side in arrays}) > 1:
+        raise InputError(f"user and item {kind} differ in dimension", where=path)

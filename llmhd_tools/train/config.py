@@ -12,12 +12,13 @@ Declared = TypeVar("Declared")
 class Config:
     """Methods, objective and optimiser of one run. ``batch`` counts triples (bpr) or labelled rows (bce).
 
-    ``options`` holds those of the backbone and of the denoiser by name; what is missing has its declared default.
+    ``options`` holds those of backbone, denoiser and sampler of negatives by name; what is missing has its declared default.
     """
 
     backbone: str = "lightgcn"
     loss: str = "bpr"
     denoise: str = "none"
+    negatives: str = "uniform"
     dim: int = 64
     layers: int = 3
     batch: int = 1024

@@ -8,15 +8,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from llmhd_tools.errors import UsageError
-from llmhd_tools.registry import BACKBONES, DENOISERS
+from llmhd_tools.registry import BACKBONES, DENOISERS, SAMPLERS
 from llmhd_tools.train.config import Config
 
-_KNOWN = {"backbone": ("backbones", BACKBONES), "denoise": ("denoisers", DENOISERS)}
+_KNOWN = {
+    "backbone": ("backbones", BACKBONES),
+    "denoise": ("denoisers", DENOISERS),
+    "negatives": ("samplers", SAMPLERS),
+}
 _TYPES = {"int": int, "float": float, "str": str}
 
 
 def load(kind: str, name: str) -> Any:
-    """The class of a ``backbone`` or a ``denoise`` method. Raises UsageError for an unknown name."""
+    """The class of a method of one kind. Raises UsageError for an unknown name."""
     package, classes = _KNOWN[kind]
     if name not in classes:
         raise UsageError(f"--{kind} {name} is unknown; known: {', '.join(classes)}")
@@ -41,39 +45,45 @@ def resolve(chosen: Mapping[str, Any], words: Sequence[str] = ()) -> Config:
     plain = Config(**given)
     config = Config(**{**load("backbone", plain.backbone).defaults, **given})
     check(config)
-    options = {spec.name: spec.default for spec in _declared(config.backbone, config.denoise)}
-    options |= parse(config.backbone, config.denoise, words)
+    options = {spec.name: spec.default for spec in _declared(named(config.as_dict()))}
+    options |= parse(config, words)
     return dataclasses.replace(config, options=options)
 
 
-def parse(backbone: str, denoise: str, words: Sequence[str]) -> dict[str, Any]:
-    """The values in ``NAME=VALUE`` words, checked against the options of the two methods."""
-    specs = {spec.name: spec for spec in _declared(backbone, denoise)}
+def named(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The methods among a run's settings, by kind."""
+    return {kind: settings[kind] for kind in _KNOWN}
+
+
+def parse(config: Config, words: Sequence[str]) -> dict[str, Any]:
+    """The values in ``NAME=VALUE`` words, checked against the options of the chosen methods."""
+    methods = named(config.as_dict())
+    specs = {spec.name: spec for spec in _declared(methods)}
     values: dict[str, Any] = {}
     for word in words:
         name, equals, text = word.partition("=")
         name = name.replace("-", "_")
         if not equals or name not in specs:
             names = ", ".join(_spelt(n) for n in specs) or "none"
-            raise UsageError(
-                f"--set {word}: is no option of --backbone {backbone} or --denoise {denoise} as NAME=VALUE; known: {names}"
-            )
+            chosen = " or ".join(f"--{kind} {method}" for kind, method in methods.items())
+            raise UsageError(f"--set {word}: is no option of {chosen} as NAME=VALUE; known: {names}")
         values[name] = _value(specs[name], text)
     return values
 
 
 def known(settings: Mapping[str, Any]) -> bool:
     """Whether settings from a model name methods that are here, with all their options and no others."""
-    if settings["backbone"] not in BACKBONES or settings["denoise"] not in DENOISERS:
+    methods = named(settings)
+    if any(method not in _KNOWN[kind][1] for kind, method in methods.items()):
         return False
-    wanted = {spec.name: type(spec.default) for spec in _declared(settings["backbone"], settings["denoise"])}
+    wanted = {spec.name: type(spec.default) for spec in _declared(methods)}
     return {name: type(value) for name, value in settings["options"].items()} == wanted
 
 
-def describe(backbone: str, denoise: str) -> str:
-    """What the two methods take by ``--set``, for people."""
+def describe(methods: Mapping[str, str]) -> str:
+    """What these methods, by kind, take by ``--set``, for people."""
     page = ""
-    for kind, name in (("backbone", backbone), ("denoise", denoise)):
+    for kind, name in methods.items():
         method = load(kind, name)
         page += f"\nOptions of --{kind} {name} (--set NAME=VALUE):\n"
         rows = [(f"{_spelt(s.name)}={_limits(s)}", f"{s.metadata['help']} [{s.default}]") for s in _fields(method)]
@@ -85,8 +95,8 @@ def describe(backbone: str, denoise: str) -> str:
     return page
 
 
-def _declared(backbone: str, denoise: str) -> Iterator[dataclasses.Field[Any]]:
-    for kind, name in (("backbone", backbone), ("denoise", denoise)):
+def _declared(methods: Mapping[str, str]) -> Iterator[dataclasses.Field[Any]]:
+    for kind, name in methods.items():
         yield from _fields(load(kind, name))
 
 

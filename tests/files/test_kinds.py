@@ -21,6 +21,7 @@ EXAMPLES = {
     "judged": {"batch": 0, "user": 1, "item": 2, "label": 1, "loss": 0.5, "candidate": True, "score": 3},
     "flags": {"user": 1, "item": 2, "label": 0, "count": 3, "sent": False},
     "verdicts": {"user": 1, "item": 2, "verdict": "hard"},
+    "relations": {"user": 1, "item": 2, "label": 0, "user_view": "High", "item_view": "Mid", "verdict": "noisy"},
     "metrics": {"split": "test", "metric": "recall", "k": 5, "value": 0.5},
 }
 

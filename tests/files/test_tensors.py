@@ -49,18 +49,38 @@ def test_digest_tells_names_shapes_and_bytes_apart() -> None:
     assert len(digests) == 5
 
 
-def test_anyones_recommender_can_make_embeddings(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["embeddings", "vectors"])
+def test_anyones_recommender_can_make_embeddings(kind: str, tmp_path: Path) -> None:
     """NumPy alone suffices, in any float type and byte order, packed or not."""
     for save in (np.savez, np.savez_compressed):
         for dtype in ("<f8", ">f4", "<f2"):
             save(
                 tmp_path / "a.npz",
-                meta=pack_json({"kind": "embeddings", "schema": 1}),
+                meta=pack_json({"kind": kind, "schema": 1}),
                 user_ids=pack_json(["a"]), item_ids=pack_json(["x"]),
                 user=np.ones((1, 2), dtype), item=np.ones((1, 2), dtype, order="F"),
             )  # fmt: skip
-            back = read_tensors(str(tmp_path / "a.npz"), "embeddings")
+            back = read_tensors(str(tmp_path / "a.npz"), kind)
             assert back.arrays["user"].dtype == np.float32 and back.arrays["user"].tolist() == [[1, 1]]
+
+
+@pytest.mark.parametrize("side", ["user", "item"])
+def test_vectors_may_be_of_one_side(side: str, tmp_path: Path) -> None:
+    path = str(tmp_path / "v.npz")
+    both = embeddings()
+    ids = {"user": both.users, "item": both.items}
+    alone = [ids[name] if name == side else Ids() for name in ("user", "item")]
+    write_tensors(path, Tensors("vectors", {side: both.arrays[side]}, *alone))
+    back = read_tensors(path, "vectors")
+    assert list(back.arrays) == [side] and (back.users.names, back.items.names) == tuple(i.names for i in alone)
+    with pytest.raises(InputError, match="has no vector of"):
+        back.aligned(both.users, both.items)
+    write_tensors(path, Tensors("vectors", {side: both.arrays[side]}, both.users, both.items))
+    with pytest.raises(InputError, match="is missing"):  # ids without rows
+        read_tensors(path, "vectors")
+    write_tensors(path, Tensors("vectors", {}, Ids(), Ids()))
+    with pytest.raises(InputError, match="is missing"):
+        read_tensors(path, "vectors")
 
 
 @pytest.mark.filterwarnings("error")

@@ -141,7 +141,7 @@ def run_words(loss, denoise, *more):
     return [*words, "--warm-up", 2, "--window", WINDOW, "--confidence", 1, "--epochs", 4, *more]
 
 
-def pipe_stages(loss, denoise, epochs=4, *, rule=None, selection="variance", scope="noisy"):
+def pipe_stages(loss, denoise, epochs=4, *, rule=None, selection="variance", scope="noisy", training=()):
     """The same run as separate commands over files epoch-N-*; as README's epoch, which begins after two warm-up epochs."""
     history = {
         epoch: [
@@ -155,7 +155,7 @@ def pipe_stages(loss, denoise, epochs=4, *, rule=None, selection="variance", sco
     for epoch in range(1, epochs + 1):
         train = ["train-epoch", "train.jsonl", *ON, "-o", f"epoch-{epoch}-model.npz"]
         train += ["--embeddings", f"epoch-{epoch}-embeddings.npz"]
-        train += ["--from", f"epoch-{epoch - 1}-model.npz"] if epoch > 1 else ["--loss", loss, *TRAINING]
+        train += ["--from", f"epoch-{epoch - 1}-model.npz"] if epoch > 1 else ["--loss", loss, *TRAINING, *training]
         if denoise != "none" and epoch >= 2:
             train += ["--next", f"epoch-{epoch + 1}-samples.npz"]
         if denoise == "none" or epoch <= 2:

@@ -98,6 +98,16 @@ def test_nothing_noisy_in_binary(llmhd, stages):
     assert (llmhd.folder / "a.npz").read_bytes() == (llmhd.folder / "b.npz").read_bytes()
 
 
+@pytest.mark.parametrize(("loss", "denoise"), [("bpr", "llmhd"), ("bce", "loss"), ("bpr", "none")])
+def test_negatives_by_score_are_the_same_in_the_pipe(llmhd, words, stages, loss, denoise):
+    chosen = ("--negatives", "dynamic", "--set", "draws=3")
+    llmhd.stages(stages(loss, denoise, training=chosen))
+    llmhd(*words(loss, denoise, "--keep", *chosen, "-o", "run"))
+    compare(llmhd.folder, denoise)
+    llmhd(*words(loss, denoise, "-o", "uniform"))
+    assert (llmhd.folder / "uniform" / "best.npz").read_bytes() != (llmhd.folder / "run" / "best.npz").read_bytes()
+
+
 def test_given_profiles_are_used_as_they_are(llmhd, words, stages):
     llmhd.stages(stages("bpr", "llmhd"))
     llmhd(*words("bpr", "llmhd", "--keep", "--profiles", "profiles-2.jsonl", "-o", "run"))

@@ -13,38 +13,41 @@ from llmhd_tools.commands.training import open_run
 from llmhd_tools.errors import UsageError
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.tensors import read_tensors, write_tensors
-from llmhd_tools.registry import BACKBONES, DENOISERS
+from llmhd_tools.registry import BACKBONES, DENOISERS, SAMPLERS
 from llmhd_tools.train.methods import load
 
-ALL = list(itertools.product(BACKBONES, DENOISERS, ("bpr", "bce")))
+LOSSES = ("bpr", "bce")
+ALL = [*itertools.product(BACKBONES, DENOISERS, ["uniform"], LOSSES)]
+ALL += [*itertools.product(["lightgcn"], ["none", "dcf"], SAMPLERS.keys() - {"uniform"}, LOSSES)]
 WORDS = {
     "ngcf": ["node-drop=0.1"], "sgl": ["view=random-walk"], "ncl": ["clusters=3", "warm-up=1", "prototype=0.1"],
     "t-ce": ["ramp=5"], "dcf": ["ramp=5", "bound=0.1", "relabel=0.5"], "rgcf": ["mim-weight=0.1"],
 }  # fmt: skip
 
 
-def start(backbone, denoise, loss, model=None):
+def start(backbone, denoise, negatives, loss, model=None):
     graph = random_graph(20, 15, seed=1)
     training = Training(graph, Ids(list(range(20))), Ids(list(range(15))), "digest")
-    chosen = {"backbone": backbone, "denoise": denoise, "loss": loss, "dim": 4, "layers": 2, "batch": 16, "lr": 0.05}
-    words = WORDS.get(backbone, []) + WORDS.get(denoise, [])
+    chosen = {"backbone": backbone, "denoise": denoise, "negatives": negatives, "loss": loss}
+    chosen |= {"dim": 4, "layers": 2, "batch": 16, "lr": 0.05}
+    words = [word for method in (backbone, denoise, negatives) for word in WORDS.get(method, [])]
     return open_run(training, {} if model else chosen, [] if model else words, "cpu", 1, model)
 
 
-@pytest.mark.parametrize(("backbone", "denoise", "loss"), ALL)
-def test_three_epochs_are_three_times_one(tmp_path, backbone, denoise, loss):
+@pytest.mark.parametrize(("backbone", "denoise", "negatives", "loss"), ALL)
+def test_three_epochs_are_three_times_one(tmp_path, backbone, denoise, negatives, loss):
     if loss in load("denoise", denoise).undefined:
         with pytest.raises(UsageError, match=f"--denoise {denoise} is not defined for --loss {loss}: "):
-            start(backbone, denoise, loss)
+            start(backbone, denoise, negatives, loss)
         return
-    whole = start(backbone, denoise, loss)
+    whole = start(backbone, denoise, negatives, loss)
     for _ in range(3):
         whole.train()
-    run = start(backbone, denoise, loss)
+    run = start(backbone, denoise, negatives, loss)
     for _ in range(3):
         run.train()
         write_tensors(str(tmp_path / "model.npz"), run.model())
-        run = start(backbone, denoise, loss, read_tensors(str(tmp_path / "model.npz"), "model"))
+        run = start(backbone, denoise, negatives, loss, read_tensors(str(tmp_path / "model.npz"), "model"))
     assert run.config == whole.config
     for kind in ("model", "embeddings"):
         one, other = getattr(whole, kind)(), getattr(run, kind)()

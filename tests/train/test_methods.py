@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import subprocess
 import sys
@@ -13,21 +14,22 @@ import pytest
 from llmhd_tools.cli import main
 from llmhd_tools.errors import UsageError
 from llmhd_tools.files.tensors import read_tensors
-from llmhd_tools.registry import BACKBONES, DENOISERS
+from llmhd_tools.registry import BACKBONES, DENOISERS, SAMPLERS
 from llmhd_tools.train.methods import describe, load, resolve
 
 PAGE = " ".join((Path(__file__).parents[2] / "docs" / "methods.md").read_text(encoding="utf-8").split())
-METHODS = [("backbone", n) for n in BACKBONES] + [("denoise", n) for n in DENOISERS]
+KINDS = {"backbone": BACKBONES, "denoise": DENOISERS, "negatives": SAMPLERS}
+METHODS = [(kind, name) for kind, names in KINDS.items() for name in names]
 
 
 def options_of(kind, name):
     return {field.name: field for field in dataclasses.fields(load(kind, name).Options)}
 
 
-def test_options_of_a_backbone_and_a_denoiser_never_share_a_name():
-    for backbone in BACKBONES:
-        for denoiser in DENOISERS:
-            assert not options_of("backbone", backbone).keys() & options_of("denoise", denoiser).keys()
+def test_options_of_methods_that_go_together_never_share_a_name():
+    for one, other in itertools.permutations(METHODS, 2):
+        if one[0] != other[0]:
+            assert not options_of(*one).keys() & options_of(*other).keys()
 
 
 @pytest.mark.parametrize(("kind", "name"), METHODS)
@@ -72,7 +74,7 @@ def test_words_that_do_not_fit_are_refused(words, told):
 
 
 def test_unknown_methods_are_refused():
-    for kind in ("backbone", "denoise"):
+    for kind in KINDS:
         with pytest.raises(UsageError, match=f"--{kind} os is unknown; known: "):
             resolve({kind: "os"})
 
@@ -80,7 +82,7 @@ def test_unknown_methods_are_refused():
 def test_a_method_without_options_says_so():
     with pytest.raises(UsageError, match="known: none"):
         resolve({}, ["drop=1"])
-    assert "none" in describe("lightgcn", "none")
+    assert "none" in describe({"backbone": "lightgcn", "denoise": "none"})
 
 
 @pytest.mark.parametrize("command", ["train-epoch", "run"])
