@@ -222,7 +222,7 @@ KINDS: dict[str, Kind] = {
                 Field("group", "text", "in all: easy, hard, noisy; in high-loss: clean, noisy"),
                 Field("against", "text", "the group that this one is compared with", False),
                 Field("measure", "text", "loss, prediction, negative-prediction, variance, negative-variance, score", False),
-                Field("statistic", "text", "count, share, mean, sd, q05 … q95; auc: chance to exceed the other group"),
+                Field("statistic", "text", "count, share, mean, sd, q05 … q95, auc (to exceed the other group), matched-auc"),
                 Field("value", "float", "the value"),
             ),
             "`diagnose`", "`plot`, you",
