@@ -11,6 +11,7 @@ from llmhd_tools.files.streams import check_binary, check_output
 from llmhd_tools.options import (
     Backbone,
     Batch,
+    Confidence,
     Denoise,
     Device,
     Dim,
@@ -43,6 +44,11 @@ def command(
     judged: Annotated[
         Path, typer.Option("--judged", help="This epoch's noisy rows; those not hard are dropped.", metavar="FILE")
     ] = None,
+    drop: Annotated[
+        Path,
+        typer.Option("--drop", help="Pairs to leave out of graph and loss: suspects or flags.", metavar="FILE"),
+    ] = None,
+    confidence: Confidence = 3,
     embeddings: Annotated[
         Path, typer.Option("--embeddings", help="Where to write the final embeddings.", metavar="FILE")
     ] = None,
@@ -76,16 +82,19 @@ def command(
     Samples of an epoch depend on the seed, the epoch's number and, where --negatives looks at scores, the model before it.
     So --epochs 3 equals three times one epoch.
     With --judged, the noisy rows that the scores do not call hard stay out of the loss (Eq. 12-16, 23-24). --denoise
-    does without scores instead, inside each step. Going on with --from, the model's own settings hold, and another
-    training file is refused.
+    does without scores instead, inside each step. Pairs of --drop (suspects that are cut; flags of training pairs, at
+    least --confidence of them) leave the graph as well, and are back with the first epoch whose --drop lacks them. Going
+    on with --from, the model's own settings hold, and another training file is refused.
 
     \b
     Examples:
       llmhd train-epoch train.jsonl --seed 1 -o model-1.npz --embeddings emb-1.npz --next samples-2.npz
       llmhd train-epoch train.jsonl --from model-2.npz --samples samples-3.npz --judged judged-3.jsonl -o model-3.npz
+      llmhd train-epoch train.jsonl --from model-8.npz --drop drop.npz -o model-9.npz --embeddings emb-9.npz
       llmhd train-epoch train.jsonl --backbone sgl --denoise t-ce --set max-drop=0.1 --epochs 20 -o model-20.npz
     """
     from llmhd_tools import console
+    from llmhd_tools.commands.dropping import read_drop, tell_drop
     from llmhd_tools.commands.loading import read_training
     from llmhd_tools.commands.training import open_run
     from llmhd_tools.commands.verdicts import tell
@@ -94,7 +103,7 @@ def command(
 
     outputs = [output, embeddings, next_, verdicts]
     for number, path in enumerate(outputs):
-        check_output(path, [train, model, samples, judged, *outputs[:number]])
+        check_output(path, [train, model, samples, judged, drop, *outputs[:number]])
     for path in (output, embeddings):
         check_binary(path)
     if epochs > 1 and (samples or judged or verdicts):
@@ -114,7 +123,9 @@ def command(
         "seed": seed,
     }
     start = read_tensors(model, "model") if model else None
-    run = open_run(read_training(train), chosen, words or [], device, threads, start)
+    training = read_training(train)
+    left_out = read_drop(drop, training, confidence) if drop else None
+    run = open_run(training, chosen, words or [], device, threads, start, left_out)
     if judged and run.config.denoise != "none":
         raise UsageError(
             f"--judged drops samples, and --denoise {run.config.denoise} does it its own way; leave one out"
@@ -130,4 +141,6 @@ def command(
     if next_:
         write_table(next_, run.next_samples())
     write_tensors(output, run.model())  # last: with the model there, everything of this epoch is
-    console.note(f"train-epoch: epoch {run.trainer.epoch}, loss {run.loss:.6f}{tell(run.verdicts)}")
+    console.note(
+        f"train-epoch: epoch {run.trainer.epoch}, loss {run.loss:.6f}{tell(run.verdicts)}{tell_drop(left_out)}"
+    )

@@ -13,7 +13,9 @@ from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.streams import suffix_of
 
 if TYPE_CHECKING:
+    from llmhd_tools.commands.dropping import Drop
     from llmhd_tools.commands.loading import Training
+    from llmhd_tools.core.graph import Graph
     from llmhd_tools.core.sampling import Samples
     from llmhd_tools.files.tables import Table
     from llmhd_tools.files.tensors import Tensors
@@ -44,17 +46,18 @@ def open_run(
     device: str,
     threads: int | None,
     model: Tensors | None = None,
+    drop: Drop | None = None,
 ) -> Run:
     """A run at its start, or where ``model`` left it; ``chosen`` holds the settings that were given, None for the others.
 
-    ``words`` are ``NAME=VALUE`` options of the methods. Raises InputError for a model of another graph, UsageError for
-    a setting that contradicts the model's.
+    ``words`` are ``NAME=VALUE`` options of the methods, ``drop`` is as in ``Run.leave_out``. Raises InputError for a
+    model of another graph, UsageError for a setting that contradicts the model's.
     """
     from llmhd_tools.train.config import Config
     from llmhd_tools.train.methods import known, parse, resolve
 
     if model is None:
-        return Run(training, resolve(chosen, words), device, threads)
+        return Run(training, resolve(chosen, words), device, threads, drop=drop)
     kept = settings_of(model)
     if not known(kept):
         raise InputError("has no settings that this llmhd understands", where=model.source)
@@ -67,7 +70,7 @@ def open_run(
             raise UsageError(f"{told} contradicts {model.source}, which was trained with {trained}; leave it out")
     if model.meta.get("graph") != training.digest:
         raise InputError("was trained on other interactions; go on with the same file", where=model.source)
-    return Run(training, config, device, threads, model)
+    return Run(training, config, device, threads, model, drop)
 
 
 @dataclass
@@ -79,18 +82,40 @@ class Run:
     device: str = "auto"
     threads: int | None = None
     start: InitVar[Tensors | None] = None
+    drop: Drop | None = None
     loss: float = field(default=math.nan, init=False)
 
     def __post_init__(self, start: Tensors | None) -> None:
         from llmhd_tools.train import samplers
 
         self.sampler = samplers.build(self.config)
-        self.trainer = self._open_trainer(_state_of(start) if start else None)
+        self.kept = self._without(self.drop)
+        self.trainer = self._open_trainer(_state_of(start) if start else None, self.kept)
         self._model = start
         self._made: dict[str, Any] = {}
         self.verdicts: Table | None = None
 
-    def _open_trainer(self, state: State | None) -> Trainer | ShardedTrainer:
+    def leave_out(self, drop: Drop | None) -> None:
+        """Have these pairs leave the graph and the loss from the coming epoch on, and those left out before come back.
+
+        What is a model of these interactions, and what may be a negative, stays as it is.
+        """
+        self.drop, self.kept = drop, self._without(drop)
+        self.propagate_on(self.kept)
+
+    def propagate_on(self, edges: Graph) -> None:
+        """Change the edges that the backbone propagates on from the coming epoch on; the samples stay as they are."""
+        import numpy as np
+
+        old = self.trainer.edges
+        if not (np.array_equal(edges.user, old.user) and np.array_equal(edges.item, old.item)):
+            self.trainer = self._open_trainer(self.trainer.state(), edges)
+
+    def _without(self, drop: Drop | None) -> Graph:
+        graph = self.training.graph
+        return graph.without(drop.pairs.user, drop.pairs.item) if drop else graph
+
+    def _open_trainer(self, state: State | None, edges: Graph) -> Trainer | ShardedTrainer:
         """The trainer of this process, or of all that torchrun started."""
         from llmhd_tools.train.ranks import Ranks
         from llmhd_tools.train.threads import use_threads
@@ -100,16 +125,17 @@ class Run:
         if self.processes > 1:
             from llmhd_tools.train.sharded import ShardedTrainer
 
-            return ShardedTrainer(self.config, self.training.graph, self.device, self.threads, state)
+            return ShardedTrainer(self.config, self.training.graph, self.device, self.threads, state, edges)
         use_threads(self.threads)
-        return Trainer(self.config, self.training.graph, pick_device(self.device), state)
+        return Trainer(self.config, self.training.graph, pick_device(self.device), state, edges)
 
     def train(
         self, table: Table | None = None, judged: Table | None = None, rule: str | None = None, alpha: float = 3000.0
     ) -> None:
         """Train one epoch on ``table`` (else on the epoch's own draw), leaving out the ``judged`` rows that are not hard.
 
-        ``alpha`` is that of the score thresholds. Afterwards ``loss`` and ``verdicts`` tell how it went.
+        Samples of pairs to leave out fall away, whatever was judged of them. ``alpha`` is that of the score thresholds.
+        Afterwards ``loss`` and ``verdicts`` tell how it went.
         """
         from llmhd_tools.commands.loading import samples_of
         from llmhd_tools.files.provenance import made
@@ -121,12 +147,20 @@ class Run:
         inputs = {"train": self.training.digest, "samples": _digest(arrays)}
         if self.trainer.epoch:
             inputs["from"] = self.model().digest()
+        gone = self.drop.rows(arrays) if self.drop else None
         keep = self.verdicts = None
         if judged is not None:
             rule = pick_rule(rule, self.config.loss)
             params |= {"rule": rule, "threshold_alpha": alpha}
             inputs["judged"] = judged.digest()
-            keep, self.verdicts = decide(judged, arrays, self.trainer.step, rule, alpha)
+            keep, self.verdicts = decide(judged, arrays, self.trainer.step, rule, alpha, gone)
+        if self.drop is not None:
+            params |= self.drop.params
+            inputs["drop"] = self.drop.digest
+        if gone is not None and gone.any():
+            if gone.all():
+                raise InputError("are all of dropped pairs; nothing is left to learn", where="samples")
+            arrays, keep = arrays.take(~gone), None if keep is None else keep[~gone]
         self.loss = self.trainer.train(arrays, keep)
         self._made, self._model = made("train-epoch", params, inputs), None
         if self.verdicts is not None:
@@ -138,7 +172,7 @@ class Run:
         c, draw = self.config, draw_negatives
         if self.sampler.scored and self.trainer.epoch:
             draw = functools.partial(self.sampler.draw, z=self.trainer.embeddings())
-        return draw_samples(self.training.graph, c.loss, c.batch, c.seed, epoch, draw)
+        return draw_samples(self.training.graph, c.loss, c.batch, c.seed, epoch, self.kept, draw)
 
     def _tensors(self, kind: str, arrays: dict[str, Any], **meta: Any) -> Tensors:
         from llmhd_tools.files.tensors import Tensors

@@ -33,10 +33,13 @@ def pick_rule(rule: str | None, loss: str) -> str:
     return rule or known[0]
 
 
-def decide(judged: Table, samples: Samples, step: int, rule: str, alpha: float) -> tuple[NDArray[np.bool_], Table]:
+def decide(
+    judged: Table, samples: Samples, step: int, rule: str, alpha: float, gone: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.bool_], Table]:
     """Which samples of an epoch to keep, (n,) bool, and the verdict on each judged row.
 
-    ``step`` is T of the first batch. Raises InputError for a judged row that is none of the samples.
+    ``step`` is T of the first batch; samples that are ``gone`` anyway (n,) are dropped. Raises InputError for a judged
+    row that is none of the samples.
     """
     import numpy as np
 
@@ -52,6 +55,8 @@ def decide(judged: Table, samples: Samples, step: int, rule: str, alpha: float) 
     else:
         hard = hard_points(score, samples.label[rows], at, Thresholds(alpha), rule)
     hard &= judged["candidate"] == 1
+    if gone is not None:
+        hard &= ~gone[rows]
     keep = np.ones(len(samples), dtype=bool)
     keep[rows] = hard
     columns: dict[str, Column] = {

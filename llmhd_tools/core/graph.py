@@ -42,6 +42,16 @@ class Graph:
         at[at == len(self.keys)] = 0
         return np.asarray(self.keys[at] == wanted) if len(self.keys) else np.zeros(len(wanted), dtype=bool)
 
+    def without(self, user: Codes, item: Codes) -> Graph:
+        """The graph without some interactions, the others in their order; a pair that is none of its own is no matter."""
+        kept = ~Graph(self.n_users, self.n_items, user, item).has(self.user, self.item)
+        return Graph(self.n_users, self.n_items, self.user[kept], self.item[kept])
+
+    def plus(self, user: Codes, item: Codes) -> Graph:
+        """The graph with some interactions behind its own; a pair that it has already counts once."""
+        users, items = np.concatenate([self.user, user]), np.concatenate([self.item, item])
+        return Graph.of(users, items, self.n_users, self.n_items)
+
     def full_users(self) -> NDArray[np.int64]:
         """Users who have touched every item, so that no negative can be drawn for them."""
         return np.flatnonzero(np.bincount(self.user, minlength=self.n_users) >= self.n_items)

@@ -29,6 +29,17 @@ class Samples:
     def __len__(self) -> int:
         return len(self.user)
 
+    def take(self, rows: NDArray[np.bool_]) -> Samples:
+        """The samples where ``rows`` is true; a batch of which nothing is left falls away."""
+        batch = np.unique(self.batch[rows], return_inverse=True)[1]
+        return Samples(
+            batch.astype(np.int64),
+            self.user[rows],
+            self.item[rows],
+            None if self.negative is None else self.negative[rows],
+            None if self.label is None else self.label[rows],
+        )
+
     def bounds(self) -> NDArray[np.int64]:
         """Where each batch begins and the last one ends, (batches + 1,)."""
         return np.searchsorted(self.batch, np.arange(int(self.batch[-1]) + 2))
@@ -55,16 +66,25 @@ Draw = Callable[[Graph, Codes, np.random.Generator], Codes]  # as draw_negatives
 
 
 def draw_samples(
-    graph: Graph, loss: str, batch_size: int, seed: int, epoch: int, draw: Draw = draw_negatives
+    graph: Graph,
+    loss: str,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    positives: Graph | None = None,
+    draw: Draw = draw_negatives,
 ) -> Samples:
     """The samples of ``epoch``, drawn from (seed, epoch) and by whatever ``draw`` goes by.
+
+    ``positives`` are the interactions to learn, all where None; a negative is none of the graph's in either case.
 
     ``bpr``: batches of ``batch_size`` triples. ``bce``: batches of ``batch_size // 2`` positives followed by as many
     negatives (RecBole's pointwise loader, card §1.3 P1). The last batch may be short.
     """
     rng = generator(seed, epoch, "samples")
-    order = rng.permutation(len(graph))
-    user, item = graph.user[order], graph.item[order]
+    learnt = graph if positives is None else positives
+    order = rng.permutation(len(learnt))
+    user, item = learnt.user[order], learnt.item[order]
     negative = draw(graph, user, rng)
     if loss == "bpr":
         return Samples(np.arange(len(order)) // batch_size, user, item, negative=negative)

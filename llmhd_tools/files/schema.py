@@ -141,7 +141,22 @@ KINDS: dict[str, Kind] = {
                 Field("count", "int", "epochs in which the pair was flagged", low=0),
                 Field("sent", "bool", "true: already used to update the user's profile"),
             ),
-            "`update-profiles`", "`update-profiles`", may_be_empty=True,
+            "`update-profiles`", "`update-profiles`, `train-epoch --drop`", may_be_empty=True,
+        ),
+        Kind(
+            "suspects", 1, "Training pairs by how much each looks like a false positive, and which are to leave the graph.",
+            (
+                _USER,
+                _ITEM,
+                Field("prediction", "float", "mean of the pair's prediction over the history", False),
+                Field("score", "number", f"of those judged: {_SCORE}", False, low=1, high=10),
+                Field("p_mass", "float", "with --expected-score: probability that the model gave to 1..10", False, low=0),
+                Field("suspicion", "float", "how much it looks like a false positive, in standard deviations", False),
+                Field("cut", "bool", "true: to leave the graph and the loss; until then, to be judged"),
+                Field("error", "text", "why a pair to be judged has no score", False),
+                Field("model", "text", "who scored it", False),
+            ),
+            "`suspect`, `score`", "`score`, `suspect --scores`, `train-epoch --drop`", may_be_empty=True,
         ),
         Kind(
             "verdicts", 1, "What became of the noisy rows of a finished epoch.",

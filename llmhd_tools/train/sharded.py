@@ -29,9 +29,18 @@ _NAME = "embedding"  # the one parameter of LightGCN
 class ShardedTrainer:
     """A ``Trainer`` on rank 0 whose tables and work are spread over all ranks."""
 
-    def __init__(self, config: Config, graph: Graph, device: str, threads: int | None, state: State | None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        graph: Graph,
+        device: str,
+        threads: int | None,
+        state: State | None,
+        edges: Graph | None = None,
+    ) -> None:
         assert Ranks.here is not None
         self.config, self.graph, self.ranks = config, graph, Ranks.here
+        self.edges = graph if edges is None else edges
         check(config, graph, device, self.ranks.size)
         if state:
             tables = [group[_NAME] for group in (state.params, state.first, state.second)]
@@ -50,7 +59,7 @@ class ShardedTrainer:
             "epoch": state.epoch if state else 0,
             "step": state.step if state else 0,
         }
-        entries = own_entries(graph, self.ranks.size)
+        entries = own_entries(self.edges, self.ranks.size)
         with self.ranks.order("open", **order):
             self.part = Part(self.ranks, order, entries, tables)
         self.device = self.part.device

@@ -58,12 +58,24 @@ def pick_device(name: str) -> torch.device:
 
 
 class Trainer:
-    """One run's parameters on a device."""
+    """One run's parameters on a device.
 
-    def __init__(self, config: Config, graph: Graph, device: torch.device, state: State | None = None) -> None:
+    ``graph`` is all that was observed, ``edges`` what the backbone propagates on (None: the graph). A new trainer of the
+    old one's state may have other edges.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        graph: Graph,
+        device: torch.device,
+        state: State | None = None,
+        edges: Graph | None = None,
+    ) -> None:
         self.config, self.graph, self.device = config, graph, device
-        self.denoiser = denoisers.build(config, graph, device)
-        self.backbone = backbones.build(config, graph, device)
+        self.edges = graph if edges is None else edges
+        self.denoiser = denoisers.build(config, graph, device, self.edges)
+        self.backbone = backbones.build(config, self.edges, device)
         self.epoch, self.step = (state.epoch, state.step) if state else (0, 0)
         values = state.params if state else self.backbone.initial(generator(config.seed, 0, "init"))
         self._captured: StaticStep | None = None
@@ -94,7 +106,8 @@ class Trainer:
         weight = None if keep is None else torch.from_numpy(keep.astype(np.float32)).to(self.device)
         values = torch.zeros(len(bounds) - 1, device=self.device)
         step = self._stepper(bounds[1])
-        self.backbone.start_epoch(self.params, self.epoch + 1, self.denoiser.edges(self.params) or self.graph)
+        left = self.denoiser.edges(self.params)
+        self.backbone.start_epoch(self.params, self.epoch + 1, self.edges if left is None else left)
         for number, (start, end) in enumerate(itertools.pairwise(bounds)):
             part = slice(start, end)
             batch = Batch(nodes[:, part], None if label is None else label[part], self.step + number)

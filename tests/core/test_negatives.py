@@ -54,7 +54,7 @@ def test_the_hardest_draw_is_the_highest_scored_of_uniform_negatives(seed, draws
 def test_one_draw_is_uniform_sampling(loss):
     graph = random_graph()
     draw = functools.partial(lambda g, user, rng, z: hardest_draws(g, user, z, 1, rng), z=embeddings(graph))
-    uniform, one = draw_samples(graph, loss, 16, 3, 4), draw_samples(graph, loss, 16, 3, 4, draw)
+    uniform, one = draw_samples(graph, loss, 16, 3, 4), draw_samples(graph, loss, 16, 3, 4, draw=draw)
     for name in ("batch", "user", "item", "negative" if loss == "bpr" else "label"):
         np.testing.assert_array_equal(getattr(uniform, name), getattr(one, name))
 

@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 
 
 class Denoiser(Protocol):
-    """What is done about noise in a step. The methods' own bodies do nothing; override those that are needed."""
+    """What is done about noise in a step. The methods' own bodies do nothing; override those that are needed.
+
+    ``graph`` is all that was observed, ``edges`` what of it the backbone propagates on.
+    """
 
     Options: ClassVar[type]
     undefined: ClassVar[dict[str, str]] = {}  # loss -> why there is no such method
     static: ClassVar[bool] = False  # as a backbone's
 
-    def __init__(self, config: Config, graph: Graph, device: torch.device) -> None: ...
+    def __init__(self, config: Config, graph: Graph, device: torch.device, edges: Graph) -> None: ...
 
     def weigh(self, batch: Batch, logit: Tensor, losses: Tensor) -> Weighed:
         """What becomes of the samples' losses (b,), given their logits, or the triples' score differences (b,)."""
@@ -54,10 +57,13 @@ class Denoiser(Protocol):
         """Take up what ``state`` gave."""
 
 
-def build(config: Config, graph: Graph, device: torch.device) -> Denoiser:
-    """The denoiser that ``config`` names, on ``device``. Raises UsageError where it is not defined for the loss."""
+def build(config: Config, graph: Graph, device: torch.device, edges: Graph | None = None) -> Denoiser:
+    """The denoiser that ``config`` names, on ``device``; ``edges`` are all of the graph's where None.
+
+    Raises UsageError where it is not defined for the loss.
+    """
     from llmhd_tools.train.methods import check, load
 
     check(config)
-    denoiser: Denoiser = load("denoise", config.denoise)(config, graph, device)
+    denoiser: Denoiser = load("denoise", config.denoise)(config, graph, device, graph if edges is None else edges)
     return denoiser

@@ -42,7 +42,7 @@ class DCF(Denoiser):
     Options = DCFOptions
     undefined = {"bpr": "it corrects the labels of single interactions, and a triple has none"}  # noqa: RUF012
 
-    def __init__(self, config: Config, graph: Graph, device: torch.device) -> None:
+    def __init__(self, config: Config, graph: Graph, device: torch.device, edges: Graph) -> None:
         self.options, self.graph, self.device = config.pick(DCFOptions), graph, device
         self.keys = torch.from_numpy(graph.keys).to(device)
         size = len(graph)  # an interaction's number is its rank among the graph's sorted keys

@@ -15,5 +15,5 @@ class NoDenoiser(Denoiser):
     Options = NoOptions
     static = True
 
-    def __init__(self, config: Config, graph: Graph, device: torch.device) -> None:
+    def __init__(self, config: Config, graph: Graph, device: torch.device, edges: Graph) -> None:
         pass

@@ -29,7 +29,7 @@ class RCE(Denoiser):
 
     Options = RCEOptions
 
-    def __init__(self, config: Config, graph: Graph, device: torch.device) -> None:
+    def __init__(self, config: Config, graph: Graph, device: torch.device, edges: Graph) -> None:
         self.options = config.pick(RCEOptions)
 
     def weigh(self, batch: Batch, logit: Tensor, losses: Tensor) -> Weighed:

@@ -42,17 +42,17 @@ class RGCF(Denoiser):
 
     Options = RGCFOptions
 
-    def __init__(self, config: Config, graph: Graph, device: torch.device) -> None:
-        self.config, self.graph, self.device = config, graph, device
+    def __init__(self, config: Config, graph: Graph, device: torch.device, edges: Graph) -> None:
+        self.config, self.observed, self.graph, self.device = config, graph, edges, device
         self.options = config.pick(RGCFOptions)
         self.contrast = Contrast(self.options.mim_temperature)
-        self.pattern = Pattern.of(graph, device)
+        self.pattern = Pattern.of(edges, device)
         ones = np.ones(len(self.pattern.column), np.float32)
         size = len(self.pattern)
         binary = (ones, self.pattern.column.cpu().numpy(), self.pattern.pointer.cpu().numpy())
         self.binary = Adjacency(sp.csr_matrix(binary, shape=(size, size)), device)
-        self.user = torch.from_numpy(graph.user).to(device)
-        self.item = torch.from_numpy(graph.item).to(device)
+        self.user = torch.from_numpy(edges.user).to(device)
+        self.item = torch.from_numpy(edges.item).to(device)
 
     def operator(self, params: Params) -> Weighted:
         """D⁻¹S of the reliabilities that are not pruned."""
@@ -108,11 +108,11 @@ class RGCF(Denoiser):
         return Adjacency(balanced(user, item, weight, self.graph), self.device)
 
     def _unseen(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Distinct pairs outside the graph among 10κe random ones, users and items."""
+        """Distinct pairs that were never observed, among 10κe random ones, users and items."""
         count = 10 * int(self.options.augment * len(self.graph))
         keys = np.unique(rng.integers(self.graph.n_users * self.graph.n_items, size=count))
         user, item = (keys // self.graph.n_items).astype(np.int32), (keys % self.graph.n_items).astype(np.int32)
-        new = ~self.graph.has(user, item)
+        new = ~self.observed.has(user, item)
         return user[new], item[new]
 
 

@@ -32,7 +32,7 @@ class TCE(Denoiser):
 
     Options = TCEOptions
 
-    def __init__(self, config: Config, graph: Graph, device: torch.device) -> None:
+    def __init__(self, config: Config, graph: Graph, device: torch.device, edges: Graph) -> None:
         self.options = config.pick(TCEOptions)
 
     def weigh(self, batch: Batch, logit: Tensor, losses: Tensor) -> Weighed:
