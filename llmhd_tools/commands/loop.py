@@ -51,6 +51,7 @@ class Settings:
     denoise: str
     backbone: str | None
     negatives: str | None
+    vectors: str | None
     words: list[str] | None
     loss: str | None
     dim: int | None
@@ -179,7 +180,8 @@ class Loop:
             if table is not None:
                 tell_unknown("run", table, self.training.users, self.training.items, s.unknown)
         model = read_tensors(self._path(f"epoch-{done}", "model.npz"), "model") if done else None
-        self.run_ = open_run(self.training, s.chosen, s.words or [], s.device, s.threads, model)
+        vectors = read_tensors(s.vectors, "vectors") if s.vectors else None
+        self.run_ = open_run(self.training, s.chosen, s.words or [], s.device, s.threads, model, vectors=vectors)
         pick_rule(s.rule, self.run_.config.loss)
         self.items = texts_of(read_table(s.items, "items")) if s.items and self.llmhd else {}
         profiles = read_table(s.profiles, "profiles") if s.profiles and self.llmhd else None

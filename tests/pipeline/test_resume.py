@@ -57,6 +57,7 @@ def kill_until_done(doomed, folder, words, writes):
         ("bpr", "llmhd", []),
         ("bce", "llmhd", []),
         ("bpr", "llmhd", ["--keep", "--selection", "random", "--noise"]),
+        ("bpr", "llmhd", ["--negatives", "semantic", "--vectors", "vectors.npz", "--set", "uniform-epochs=2"]),
     ],
 )
 def test_killed_at_any_write_and_resumed(doomed, llmhd, words, snapshot, loss, denoise, more):
