@@ -74,17 +74,15 @@ def weights(relevance: NDArray[np.float32], rule: str, temperature: float, share
     free = np.isinf(relevance)
     if rule == "soft":
         known = np.where(free, 0.0, relevance.astype(np.float64))
-        least = known.min(
-            axis=1, keepdims=True, initial=np.inf, where=~free
-        )  # taken off, so that no weight is too small
-        soft: NDArray[np.float64] = np.where(
-            free, 0.0, np.exp((np.where(np.isinf(least), 0.0, least) - known) / temperature)
-        )
+        least = known.min(axis=1, keepdims=True, initial=np.inf, where=~free)
+        shifted = np.where(free, -np.inf, np.where(np.isfinite(least), least, 0.0) - known)  # so that the best weighs 1
+        soft: NDArray[np.float64] = np.exp(shifted / temperature)
         return soft
     rank = np.argsort(np.argsort(relevance, axis=1, kind="stable"), axis=1, kind="stable")
     members = (~free).sum(axis=1, keepdims=True)
     kept = np.minimum(members, 1) if rule == "argmin" else members - np.floor(share * members + 1e-9)
-    return (rank < kept).astype(np.float64)
+    equal: NDArray[np.float64] = (rank < kept).astype(np.float64)
+    return equal
 
 
 def pick(pool: Codes, chances: NDArray[np.float64], user: Codes, rng: np.random.Generator) -> Codes:
