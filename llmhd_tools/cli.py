@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -12,6 +13,10 @@ from typer.core import TyperGroup
 from llmhd_tools import __version__, console
 from llmhd_tools.commands import several
 
+# Numpy's products are blocks of a few hundred rows: more threads gain little, and they spin while they wait for the next
+# block, which takes the processor from whatever else runs.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 GROUPS = {
     "Data": {
         "import": "import_",
@@ -20,15 +25,23 @@ GROUPS = {
         "validate": "validate",
     },
     "Language model": {
+        "embed": "embed",
         "summarize": "summarize",
         "score": "score",
         "update-profiles": "update_profiles",
+        "relate": "relate",
         "prompts": "prompts",
         "cache": "cache",
         "batch": "batch",
     },
-    "Training": {"train-epoch": "train_epoch", "prune": "prune", "align": "align", "run": "run"},
-    "Measuring": {"evaluate": "evaluate"},
+    "Training": {
+        "train-epoch": "train_epoch",
+        "prune": "prune",
+        "suspect": "suspect",
+        "align": "align",
+        "run": "run",
+    },
+    "Measuring": {"evaluate": "evaluate", "diagnose": "diagnose", "compare": "compare", "plot": "plot"},
 }
 
 _HELP = """Find and handle noise in the implicit feedback that recommenders learn from.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from llmhd_tools.errors import InputError, LlmhdError
@@ -35,9 +35,32 @@ def say(text: str) -> None:
     """One line on stderr, whatever the level; control characters of untrusted text are shown, not obeyed."""
     if sys.stderr is None:  # closed from the start; print would then write to stdout, among the data
         return
-    visible = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     with contextlib.suppress(OSError, ValueError):  # a closed stderr must not turn success into failure
-        print(visible, file=sys.stderr, flush=True)  # noqa: T201
+        print(visible(text), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def visible(text: str) -> str:
+    """The text with its control characters spelt out, so that it stays on its line and moves no cursor."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[tuple[str, str]]]) -> str:
+    """A table of (text, style) cells, the first column names and the others numbers; styled only on a terminal."""
+    import io
+
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, name in enumerate(header):
+        made.add_column(Text(visible(name)), justify="right" if number else "left", no_wrap=True)
+    for row in rows:
+        made.add_row(*(Text().append(visible(text), style) for text, style in row))
+    out, shown = io.StringIO(), sys.stdout is not None and sys.stdout.isatty()
+    Console(file=out, force_terminal=shown, width=None if shown else 10_000).print(made)
+    return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").splitlines()) + "\n\n"
 
 
 def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:

@@ -176,6 +176,19 @@ Scope = Annotated[
     ),
 ]
 Confidence = Annotated[int, typer.Option("--confidence", help="Flags that make a pair confident, ε_γ (Eq. 20).", min=1)]
+TextWeight = Annotated[
+    float,
+    typer.Option(
+        "--text-weight", help="Weight of the scores against the predictions, both standardised.", min=0, callback=finite
+    ),
+]
+LeaveOneOut = Annotated[
+    bool,
+    typer.Option(
+        "--leave-one-out/--own-edge",
+        help="Whether to take out of a pair's prediction what its own edge brings (LightGCN's propagation).",
+    ),
+]
 Tracked = Annotated[int, typer.Option("--tracked", help="Tracked negatives for each training pair.", min=0)]
 At = Annotated[str, typer.Option("--at", help="Lengths of the ranked list, comma-separated.", metavar="K,K")]
 Metrics = Annotated[

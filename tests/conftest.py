@@ -72,7 +72,7 @@ def trained_once(tiny_once: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     """The tiny data and three epochs of it, made by the commands; shared by all tests: read it, never write to it.
 
     model-1..3, emb-1..3, samples-2..4.npz, noisy-3, judged-3, verdicts-3.jsonl, profiles-2.jsonl and
-    flags.npz (of epoch 2, so that epoch 3 can still be flagged).
+    flags.npz (of epoch 2, so that epoch 3 can still be flagged); vectors.npz.
     """
     from llmhd_tools.cli import main
 
@@ -89,6 +89,7 @@ def trained_once(tiny_once: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     llmhd(go_on.format(1, 2, 3))
     history, rate = "--history @emb-1.npz --history @emb-2.npz", "--alpha 2 --max-noise 0.3"
     texts = "--items @items.jsonl --llm lexical"
+    llmhd("embed @items.jsonl @profiles.jsonl --llm lexical -o @vectors.npz")
     llmhd(f"prune @samples-3.npz {history} {rate} -o @noisy-3.jsonl")
     llmhd(f"score @noisy-3.jsonl --profiles @profiles.jsonl {texts} -o @judged-3.jsonl")
     llmhd(go_on.format(2, 3, 4) + " --judged @judged-3.jsonl --verdicts @verdicts-3.jsonl")

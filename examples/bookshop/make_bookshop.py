@@ -205,7 +205,9 @@ def make_bookshop(folder: Path, options: argparse.Namespace) -> None:
         return {"user": f"reader-{user + 1:03d}", "item": items[item]["item"]}
 
     for split, records in rows.items():
-        flagged = [pair(user, item) | {"noise": kind == "noise"} for user, item, kind in records]
+        flagged = [
+            pair(user, item) | {"noise": kind == "noise", "hard": kind == "hard"} for user, item, kind in records
+        ]
         write_jsonl(folder / f"{split}.jsonl", flagged)
     write_jsonl(folder / "truth.jsonl", [pair(user, item) | {"kind": kind} for user, item, kind in rows["train"]])
 

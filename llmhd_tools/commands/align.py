@@ -28,11 +28,20 @@ def command(
     ] = None,
     test: Annotated[Path, typer.Option("--test", help="Measure on these as well.", metavar="FILE")] = None,
     held_out: Annotated[
-        float, typer.Option("--held-out", help="Share of each user's pairs that is held out.", min=0.01, max=0.5)
+        float,
+        typer.Option(
+            "--held-out", help="Share of each user's pairs that is held out.", min=0.01, max=0.5, callback=finite
+        ),
     ] = 0.1,
     positives: Annotated[
         float,
-        typer.Option("--positives", help="Share of each user's pairs, closest in text first, to learn from, ρ.", max=1),
+        typer.Option(
+            "--positives",
+            help="Share of each user's pairs, closest in text first, to learn from, ρ.",
+            min=0.01,
+            max=1,
+            callback=finite,
+        ),
     ] = 0.5,
     temperature: Annotated[
         float, typer.Option("--temperature", help="Of the softmax, τ_a.", min=0.01, callback=finite)
@@ -167,8 +176,8 @@ def _against_popular(graphs: Mapping[str, Graph], seed: int) -> dict[str, tuple[
     from llmhd_tools.core.seeds import generator
 
     first, *_ = graphs.values()
-    both = [np.concatenate([getattr(graph, side) for graph in graphs.values()]) for side in ("user", "item")]
-    touched = Graph.of(*both, first.n_users, first.n_items)
+    user, item = (np.concatenate([getattr(graph, side) for graph in graphs.values()]) for side in ("user", "item"))
+    touched = Graph.of(user, item, first.n_users, first.n_items)
     pairs = {}
     for name, graph in graphs.items():
         negative = popular_negatives(graphs["train"], touched, graph.user, generator(seed, 0, f"popular {name}"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from llmhd_tools.core.graph import Graph
 from llmhd_tools.errors import InputError
 
 if TYPE_CHECKING:
@@ -13,10 +12,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from llmhd_tools.commands.loading import Training
+    from llmhd_tools.core.graph import Graph
     from llmhd_tools.core.sampling import Samples
     from llmhd_tools.files.tables import Table
-
-_KINDS = ("suspects", "flags")
 
 
 @dataclass(frozen=True)
@@ -26,6 +24,10 @@ class Drop:
     pairs: Graph
     digest: str
     params: dict[str, Any] = field(default_factory=dict)
+
+    def kept(self, graph: Graph) -> Graph:
+        """The training graph without these pairs."""
+        return graph.without(self.pairs.user, self.pairs.item)
 
     def rows(self, samples: Samples) -> NDArray[np.bool_]:
         """Which samples are of these pairs, (n,) bool; a sampled negative is not, it is none of the training pairs."""
@@ -40,13 +42,10 @@ def tell_drop(drop: Drop | None) -> str:
 
 def read_drop(path: str, training: Training, confidence: int) -> Drop:
     """Read the pairs to leave out. Raises InputError for another kind, and for a pair that is not in training."""
-    from llmhd_tools.files.kinds import read_any
-    from llmhd_tools.files.tables import Table, recode
+    from llmhd_tools.files.tables import read_table
 
-    table = read_any(path)
-    if not isinstance(table, Table) or table.kind not in _KINDS:
-        raise InputError(f"holds {table.kind}, but {' or '.join(_KINDS)} are wanted here", where=path)
-    return drop_of(recode(table, training.users, training.items), training, confidence)
+    table = read_table(path, ("suspects", "flags"), users=training.users, items=training.items)
+    return drop_of(table, training, confidence)
 
 
 def drop_of(table: Table, training: Training, confidence: int) -> Drop:
@@ -56,19 +55,49 @@ def drop_of(table: Table, training: Training, confidence: int) -> Drop:
     """
     import numpy as np
 
-    graph, user, item = training.graph, table["user"], table["item"]
+    from llmhd_tools.core.graph import Graph
+
+    graph = training.graph
     if table.kind == "flags":
         ours, chosen = table["label"] == 1, table["count"] >= confidence
         params = {"confidence": confidence}
     else:
         ours, chosen, params = np.ones(len(table), dtype=bool), table["cut"] == 1, {}
-    strange = ours & ~graph.has(user, item)
-    if strange.any():
-        row = int(np.argmax(strange))
-        pair = f"user {table.users.names[user[row]]!r} and item {table.items.names[item[row]]!r}"
-        raise InputError(f"{pair} are no pair of the training file", where=table.where(row))
+    places(table, training, ours)  # refuses a pair that is none
     rows = ours & chosen
-    pairs = Graph.of(user[rows], item[rows], graph.n_users, graph.n_items)
+    pairs = Graph.of(table["user"][rows], table["item"][rows], graph.n_users, graph.n_items)
     if len(pairs) == len(graph):
         raise InputError("drops every training pair; nothing would be left to learn", where=table.source)
     return Drop(pairs, table.digest(), params)
+
+
+def places(table: Table, training: Training, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The places of a table's pairs, in training's codes, among the training pairs, for the rows that must be some.
+
+    Raises InputError for a pair that is not in training.
+    """
+    import numpy as np
+
+    user, item = table["user"][rows], table["item"][rows]
+    found = training.graph.find(user, item)
+    if (found < 0).any():
+        at = int(np.argmax(found < 0))
+        pair = f"user '{training.users.names[user[at]]}' with item '{training.items.names[item[at]]}'"
+        raise InputError(f"{pair} is no training pair", where=table.where(int(np.flatnonzero(rows)[at])))
+    return found
+
+
+def cut_metrics(drop: Drop, training: Training, marked: Table | None) -> list[tuple[str, float]]:
+    """How many pairs are cut, and against the ``noise`` marks of interactions, where given: the noisy share of the cut
+    pairs (cut-precision) and the cut share of the noisy pairs (cut-recall), each once there are such pairs."""
+    from llmhd_tools.core.graph import Graph
+
+    found = [("cut", float(len(drop.pairs)))]
+    if marked is not None:
+        rows = marked["noise"] == 1
+        user = marked.users.translate(training.users)[marked["user"][rows]]
+        item = marked.items.translate(training.items)[marked["item"][rows]]
+        noisy = Graph.of(user, item, training.graph.n_users, training.graph.n_items)
+        both = int(noisy.has(drop.pairs.user, drop.pairs.item).sum())
+        found += [(n, both / of) for n, of in (("cut-precision", len(drop.pairs)), ("cut-recall", len(noisy))) if of]
+    return found

@@ -38,6 +38,9 @@ def command(
     verdicts: Annotated[
         str | None, typer.Option("--verdicts", help="What training dropped, against --noise.", metavar="FILE")
     ] = None,
+    disliked: Annotated[
+        str | None, typer.Option("--disliked", help="Held-out interactions that users disliked.", metavar="FILE")
+    ] = None,
     output: Out = "-",
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -45,14 +48,20 @@ def command(
     """Measure recall, ndcg and more over all items.
 
     Every item is ranked for each user with held-out items; pairs of --exclude do not enter the list. Values are means
-    over those users. With --noise, how well a high loss finds the known noise (AUC) and, with --verdicts, precision and
-    recall of what was dropped and the share of truly clean ones among what was rescued.
+    over those users. With --noise, how well a high loss finds the known noise (AUC) and, with --verdicts, precision,
+    recall and AUC of what was dropped, the truly clean share of what was rescued and, where TRAIN marks rows as `hard`,
+    the rescued share of the hard. With --disliked, the disliked share of the first K (disliked-share, over users with
+    disliked items) and the chance that a liked item of TEST scores above a disliked one (liked-auc, over users that have
+    both); pairs of --exclude do not count as disliked.
 
     \b
     Examples:
       llmhd evaluate emb-3.npz test.jsonl --exclude train.jsonl --exclude valid.jsonl --at 5,10
       llmhd evaluate emb-3.npz test.jsonl --exclude train.jsonl --noise train.jsonl --verdicts verdicts-3.jsonl
+      llmhd evaluate emb-3.npz test.jsonl --exclude train.jsonl --disliked low.jsonl --unknown skip
     """
+    from llmhd_tools.commands.disliked import disliked_metrics
+    from llmhd_tools.commands.known_noise import noise_metrics
     from llmhd_tools.commands.loading import by_user
     from llmhd_tools.errors import UsageError
     from llmhd_tools.files.jsonl import write_records
@@ -61,7 +70,7 @@ def command(
     from llmhd_tools.files.tables import from_records, read_table, write_table
     from llmhd_tools.files.tensors import read_tensors
 
-    check_output(output, [embeddings, test, noise, verdicts, *exclude])
+    check_output(output, [embeddings, test, noise, verdicts, disliked, *exclude])
     lengths, names = parse_at(at), parse_metrics(metrics)
     if verdicts and not noise:
         raise UsageError("--verdicts is measured against known noise; give --noise")
@@ -71,6 +80,10 @@ def command(
     held_out = read_table(test, "interactions")
     tell_unknown("evaluate", held_out, z.users, z.items, unknown)
     records = rank_metrics(z, held_out, hidden, lengths, names, split, unknown, per_user)
+    foes = read_table(disliked, "interactions") if disliked else None
+    if foes is not None:
+        tell_unknown("evaluate", foes, z.users, z.items, unknown)
+        records += disliked_metrics(z, held_out, foes, hidden, lengths, split, unknown, per_user)
     train = read_table(noise, "interactions") if noise else None
     dropped = read_table(verdicts, "verdicts") if verdicts else None
     if train is not None:
@@ -84,7 +97,9 @@ def command(
             "exclude": [table.digest("user", "item") for table in excluded],
         }
         if train is not None:
-            inputs["noise"] = train.digest("user", "item", "noise")
+            inputs["noise"] = train.digest(*(name for name in ("user", "item", "noise", "hard") if name in train))
+        if foes is not None:
+            inputs["disliked"] = foes.digest("user", "item")
         if dropped is not None:
             inputs["verdicts"] = dropped.digest()
         table.meta = {"made": made("evaluate", params, inputs)}
@@ -185,52 +200,3 @@ def tell_unknown(command: str, test: Table, users: Ids, items: Ids, unknown: str
     user, item, _ = check_known(test, users, items, unknown)
     if lost := int(((user < 0) | (item < 0)).sum()):
         console.note(f"{command}: {lost:,} rows of {test.source} name a user or item without embedding: {unknown}")
-
-
-def noise_metrics(z: Tensors, train: Table, verdicts: Table | None) -> list[Record]:
-    """How well a high loss, and what was dropped, match the ``noise`` marks of the training interactions.
-
-    ``noise-auc``: chance that a noisy pair scores below a clean one. ``dropped-precision``: noisy share of the dropped
-    positives; ``dropped-recall``: share of the noisy pairs that were dropped; ``hard-clean``: clean share of the kept.
-    """
-    import numpy as np
-
-    from llmhd_tools.core.pruning import predictions
-    from llmhd_tools.errors import InputError
-
-    if "noise" not in train:
-        raise InputError("has no 'noise' marks to measure against", where=train.source)
-    users, items = z.aligned(train.users, train.items)
-    noisy = train["noise"] == 1
-    head: Record = {"epoch": z.meta["epoch"]} if "epoch" in z.meta else {}
-    head["split"] = "train"
-    values: dict[str, float | None] = {
-        "noise-auc": auc(-predictions((users, items), train["user"], train["item"], "raw"), noisy)
-    }
-    if verdicts is not None:
-        pairs = {key for key, n in zip(_pairs(train), noisy, strict=True) if n}
-        rows = np.flatnonzero(verdicts["label"] == 1) if "label" in verdicts else np.arange(len(verdicts))
-        keys = _pairs(verdicts)
-        dropped = [keys[row] for row in rows if verdicts.columns["verdict"][row] == "dropped"]
-        rescued = [keys[row] for row in rows if verdicts.columns["verdict"][row] == "hard"]
-        found = sum(key in pairs for key in dropped)
-        values["dropped-precision"] = found / len(dropped) if dropped else None
-        values["dropped-recall"] = found / len(pairs) if pairs else None
-        values["hard-clean"] = sum(key not in pairs for key in rescued) / len(rescued) if rescued else None
-    return [head | {"metric": name, "value": value} for name, value in values.items() if value is not None]
-
-
-def _pairs(table: Table) -> list[tuple[str, str]]:
-    users, items = map(str, table.users.take(table["user"])), map(str, table.items.take(table["item"]))
-    return list(zip(users, items, strict=True))
-
-
-def auc(score: Any, positive: Any) -> float | None:
-    """Area under the ROC curve, ties counted half; None where one class is empty."""
-    import numpy as np
-    from scipy.stats import rankdata
-
-    count = int(np.sum(positive))
-    if not 0 < count < len(positive):
-        return None
-    return float((rankdata(score)[positive].sum() - count * (count + 1) / 2) / (count * (len(positive) - count)))

@@ -21,7 +21,9 @@ SPLITS = ("train", "valid", "test")
 
 
 def command(
-    format: Annotated[str, typer.Argument(help="rlmrec, recbole, movielens, csv, tsv or parquet.", metavar="FORMAT")],
+    format: Annotated[
+        str, typer.Argument(help="rlmrec, recbole, movielens, csv, tsv, parquet or npz.", metavar="FORMAT")
+    ],
     source: Annotated[str, typer.Argument(help="The folder or file to import.", metavar="SOURCE")],
     output: Annotated[str, typer.Option("-o", "--output", help="The folder to write into.", metavar="FOLDER")],
     user: Annotated[Name, typer.Option("--user", help="Column of users, where columns have names.")] = None,
@@ -50,12 +52,13 @@ def command(
 
     Writes train.jsonl, valid.jsonl and test.jsonl (or interactions.jsonl with --split none), and items.jsonl and
     profiles.jsonl where the source has texts. Repeated pairs are dropped, then low ratings, then what the k-core leaves
-    out. A source that comes with its own split keeps it, and takes no filters.
+    out. A source that comes with its own split keeps it, and takes no filters. An npz holds one array a column.
 
     \b
     Examples:
       llmhd import rlmrec amazon -o data
       llmhd import movielens ml-1m -o data --min-rating 4 --low-rated data/low.jsonl --k-core 5 --split-by user
+      llmhd import npz ratings.npz -o data --rating rating --min-rating 4 --low-rated data/low.jsonl
       llmhd import csv clicks.csv -o data --user visitor --item sku --timestamp time --split 8:1:1 --split-by time
     """
     from llmhd_tools import console

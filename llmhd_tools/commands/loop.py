@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import functools
 import json
+import math
 import os
 import shutil
 import time
@@ -15,10 +16,17 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from llmhd_tools import console
-from llmhd_tools.commands.evaluate import noise_metrics, parse_at, parse_metrics, rank_metrics, tell_unknown
+from llmhd_tools.commands.cleaning import Cleaning, Judge
+from llmhd_tools.commands.disliked import disliked_metrics
+from llmhd_tools.commands.dropping import cut_metrics, drop_of, read_drop, tell_drop
+from llmhd_tools.commands.evaluate import Ranking, parse_at, parse_metrics, rank_metrics, tell_unknown
+from llmhd_tools.commands.known_noise import noise_metrics
 from llmhd_tools.commands.loading import align, by_user, texts_of, training
 from llmhd_tools.commands.prune import prune
+from llmhd_tools.commands.runs import read_json
 from llmhd_tools.commands.score import score
+from llmhd_tools.commands.scorer import judge
+from llmhd_tools.commands.selecting import Selection, Selector
 from llmhd_tools.commands.session import session
 from llmhd_tools.commands.summarize import summarize
 from llmhd_tools.commands.training import open_run
@@ -63,6 +71,7 @@ class Settings:
     epochs: int
     patience: int
     select: str
+    trim: float
     at: str
     metrics: str
     unknown: str
@@ -75,12 +84,19 @@ class Settings:
     selection: str
     link: str
     rule: str | None
+    scorer: str | None
     threshold_alpha: float | None
     llm: LlmOptions
     update: bool
     scope: str
     confidence: int
     tracked: int
+    clean: str
+    clean_at: str
+    clean_share: float
+    text_weight: float
+    leave_one_out: bool
+    disliked: str | None
     noise: bool
     keep: bool
     device: str
@@ -97,6 +113,13 @@ class Settings:
         """Whether stages before the training step denoise, not the step itself."""
         return self.denoise in STAGED
 
+    @property
+    def cleaning(self) -> Cleaning | None:
+        """How the graph is cleaned, if it is. Raises UsageError as ``Cleaning.parse``."""
+        if self.clean == "none":
+            return None
+        return Cleaning.parse(self.clean_at, self.epochs, self.clean_share, self.text_weight, self.leave_one_out)
+
 
 @dataclass
 class Progress:
@@ -104,7 +127,7 @@ class Progress:
 
     epoch: int = 0
     best_epoch: int = 0
-    best: float = -1.0
+    best: float = -math.inf  # what is to grow: a metric, or a loss with its sign turned
 
 
 class Loop:
@@ -112,16 +135,19 @@ class Loop:
 
     def __init__(self, folder: str, settings: Settings) -> None:
         self.folder, self.settings = folder, settings
-        self.metric, self.k = _selection(settings.select)
+        self.select = Selection.parse(settings.select, settings.trim)
         self.at, self.names = parse_at(settings.at), parse_metrics(settings.metrics)
         self.rate = NoiseRate(settings.alpha, settings.max_noise, settings.schedule)
         self.llmhd = settings.denoise == "llmhd"
+        self.cleaning = settings.cleaning
+        self.texts = self.llmhd or bool(self.cleaning and settings.items and settings.text_weight)
         self.open = contextlib.ExitStack()
         self.progress = Progress()
         self.records: list[Record] = []
         self.history: deque[Tensors] = deque(maxlen=settings.window)
         self.samples: Table | None = None
         self.flags: Table | None = None
+        self.selector: Selector | None = None
 
     def run(self, *, resume: bool) -> None:
         """Train to the end, measure the best epoch on the test split, print that as JSONL."""
@@ -146,13 +172,13 @@ class Loop:
         if os.path.exists(self._path("progress.json")) or os.path.exists(self._path("settings.json")):
             if not resume:
                 raise InputError("holds a run already; go on with --resume or name another folder", where=self.folder)
-            kept = _read_json(self._path("settings.json"))
+            kept = read_json(self._path("settings.json"))
             if differing := [name for name in settings if kept.get(name) != settings[name]]:
                 raise UsageError(
                     f"--{differing[0].replace('_', '-')} differs from the run in {self.folder}; --resume needs the same"
                 )
         if os.path.exists(self._path("progress.json")):
-            self.progress = Progress(**_read_json(self._path("progress.json")))
+            self.progress = Progress(**read_json(self._path("progress.json")))
             self.records = [
                 r for _, r in read_records(self._path("metrics.jsonl")) if r["epoch"] <= self.progress.epoch
             ]
@@ -176,25 +202,29 @@ class Loop:
         self.hidden = by_user(self.interactions, self.training.users, self.training.items)
         self.valid = read_table(s.valid, "interactions")
         self.test = read_table(s.test, "interactions") if s.test else None
-        for table in (self.valid, self.test):
+        self.disliked = read_table(s.disliked, "interactions") if s.disliked else None
+        for table in (self.valid, self.test, self.disliked):
             if table is not None:
                 tell_unknown("run", table, self.training.users, self.training.items, s.unknown)
         model = read_tensors(self._path(f"epoch-{done}", "model.npz"), "model") if done else None
+        cleaned = self.cleaning.before(done) if self.cleaning else 0
+        drop = read_drop(self._path(f"drop-{cleaned}.npz"), self.training, s.confidence) if cleaned else None
         vectors = read_tensors(s.vectors, "vectors") if s.vectors else None
-        self.run_ = open_run(self.training, s.chosen, s.words or [], s.device, s.threads, model, vectors=vectors)
+        self.run_ = open_run(self.training, s.chosen, s.words or [], s.device, s.threads, model, drop, vectors)
         pick_rule(s.rule, self.run_.config.loss)
-        self.items = texts_of(read_table(s.items, "items")) if s.items and self.llmhd else {}
-        profiles = read_table(s.profiles, "profiles") if s.profiles and self.llmhd else None
+        loss, seed = self.run_.config.loss, self.run_.config.seed
+        if not self.select.ranked:
+            self.selector = Selector(self.select, self.valid, self.training, self.hidden, loss, seed, s.unknown)
+        self.items = texts_of(read_table(s.items, "items")) if s.items and self.texts else {}
+        profiles = read_table(s.profiles, "profiles") if s.profiles and self.texts else None
         if not done:
             _write_json(self._path("settings.json"), self._settings())
-        if not s.staged:
-            return
         ids = {"users": self.training.users, "items": self.training.items}
-        for epoch in range(max(1, done - s.window + 1), done + 1):
+        for epoch in range(max(1, done - s.window + 1), done + 1) if s.staged or self.cleaning else ():
             self.history.append(read_tensors(self._path(f"epoch-{epoch}", "embeddings.npz"), "embeddings"))
-        if done >= s.warm_up:
+        if s.staged and done >= s.warm_up:
             self.samples = read_table(self._path(f"epoch-{done + 1}", "samples.npz"), "samples", **ids)
-        if self.llmhd:
+        if self.texts:
             self._load_texts(done, profiles)
 
     def _load_texts(self, done: int, profiles: Table | None) -> None:
@@ -217,13 +247,15 @@ class Loop:
         """One epoch: judge its samples, train on the rest, measure, update profiles, draw the next samples."""
         s, started = self.settings, time.perf_counter()
         os.makedirs(self._path(f"epoch-{epoch}"), exist_ok=True)
+        if self.cleaning and epoch - 1 in self.cleaning.epochs:
+            self._clean(self.cleaning, epoch - 1)
         denoised = s.staged and epoch > s.warm_up
         judged = self._judge(epoch) if denoised else None
         self.run_.train(self.samples if denoised else None, judged, s.rule, s.threshold_alpha or s.alpha)
         z = self.run_.embeddings()
         write_tensors(self._path(f"epoch-{epoch}", "embeddings.npz"), z)
         counts = self._counts(judged)
-        if s.staged:
+        if s.staged or self.cleaning:
             self.history.append(z)
         if denoised and self.llmhd and s.update:
             counts["updated-profiles"] = self._update(epoch).updated
@@ -235,12 +267,17 @@ class Loop:
         chosen = self._measure(z, counts)
         self._keep(epoch, chosen, z)
         mark = "*" if self.progress.best_epoch == epoch else " "
-        told = (
-            f"epoch {epoch}: loss {self.run_.loss:.4f}, valid {s.select} {chosen:.4f}{mark}{tell(self.run_.verdicts)}"
-        )
+        told = f"epoch {epoch}: loss {self.run_.loss:.4f}, valid {s.select} {abs(chosen):.4f}{mark}"
+        told += tell(self.run_.verdicts) + tell_drop(self.run_.drop)
         if "updated-profiles" in counts:
             told += f"; {counts['updated-profiles']:,} profiles updated"
         console.note(f"{told} ({time.perf_counter() - started:.1f} s)")
+
+    def _clean(self, cleaning: Cleaning, epoch: int) -> None:
+        """Choose after ``epoch`` which pairs the graph goes without from now on."""
+        judge = Judge(texts_of(self.profiles), self.items, self.provider) if self.texts else None
+        cut = cleaning.clean(epoch, self.training, self.history, self.run_.drop, judge, self.folder)
+        self.run_.leave_out(drop_of(cut, self.training, self.settings.confidence))
 
     def _judge(self, epoch: int) -> Table:
         """The noisy samples of the epoch, with the candidates' scores where an LLM is to rescue the hard ones."""
@@ -259,9 +296,20 @@ class Loop:
         write_table(self._path(f"epoch-{epoch}", "noisy.jsonl"), noisy)
         if not self.llmhd:
             return Table("judged", noisy.columns, noisy.users, noisy.items)
+        path = self._path(f"epoch-{epoch}", "judged.jsonl")
+        if s.scorer is not None:
+            assert s.items is not None
+            judge(s.scorer, self._path(f"epoch-{epoch}", "noisy.jsonl"), self._profiles_path(epoch), s.items, path)
+            return read_table(path, "judged", users=self.training.users, items=self.training.items)
         judged = score(noisy, texts_of(self.profiles), self.items, self.provider)
-        write_table(self._path(f"epoch-{epoch}", "judged.jsonl"), judged)
+        write_table(path, judged)
         return judged
+
+    def _profiles_path(self, epoch: int) -> str:
+        """Where the profiles lie that an epoch is judged by."""
+        if os.path.exists(updated := self._path(f"epoch-{epoch - 1}", "profiles.jsonl")):
+            return updated
+        return self.settings.profiles or self._path("profiles.jsonl")
 
     def _counts(self, judged: Table | None) -> dict[str, int]:
         verdicts = self.run_.verdicts
@@ -284,11 +332,16 @@ class Loop:
         return result
 
     def _measure(self, z: Tensors, counts: dict[str, int]) -> float:
-        """Record the epoch's metrics and counts; the value of the metric that chooses the epoch."""
-        lengths, names = sorted({*self.at, self.k}), list(dict.fromkeys([*self.names, self.metric]))
+        """Record the epoch's metrics and counts; the value that chooses the epoch, which is to grow."""
+        select, lengths, names = self.select, self.at, self.names
+        if select.k and not self.selector:
+            lengths, names = sorted({*lengths, select.k}), list(dict.fromkeys([*names, select.metric]))
         every = self._ranked(z, self.valid, [self.hidden], lengths, names, "valid")
-        (chosen,) = (r for r in every if (r["k"], r["metric"]) == (self.k, self.metric))
         found = [r for r in every if r["k"] in self.at and r["metric"] in self.names]
+        if self.selector:
+            chosen = self.selector.record(z)
+        else:
+            (chosen,) = (r for r in every if (r["k"], r["metric"]) == (select.k, select.metric))
         if chosen not in found:
             found.append(chosen)
         head = {"epoch": z.meta["epoch"], "split": "train"}
@@ -296,19 +349,24 @@ class Loop:
         found += [head | {"metric": name, "value": float(count)} for name, count in counts.items()]
         if self.settings.noise:
             found += noise_metrics(z, self.interactions, self.run_.verdicts)
+        if self.run_.drop:
+            marked = self.interactions if self.settings.noise else None
+            found += [head | {"metric": n, "value": v} for n, v in cut_metrics(self.run_.drop, self.training, marked)]
         self.records += found
-        return float(chosen["value"])
+        return float(chosen["value"]) * (-1 if select.metric == "loss" else 1)
 
     def _ranked(
         self, z: Tensors, test: Table, hidden: list[ByUser], at: list[int], names: list[str], split: str
     ) -> list[Record]:
         """Metric records, ranked where the run trains."""
-        rank = None
-        if (device := self.run_.trainer.device).type == "cuda":
-            from llmhd_tools.train.ranking import hits_at
+        return rank_metrics(z, test, hidden, at, names, split, self.settings.unknown, rank=self._rank())
 
-            rank = functools.partial(hits_at, device=device)
-        return rank_metrics(z, test, hidden, at, names, split, self.settings.unknown, rank=rank)
+    def _rank(self) -> Ranking | None:
+        if (device := self.run_.trainer.device).type != "cuda":
+            return None
+        from llmhd_tools.train.ranking import hits_at
+
+        return functools.partial(hits_at, device=device)
 
     def _keep(self, epoch: int, value: float, z: Tensors) -> None:
         """Make the epoch count: metrics, the best embeddings, and last the progress; then drop what is done with."""
@@ -341,22 +399,19 @@ class Loop:
         if self.test is not None:
             hidden = [by_user(table, best.users, best.items) for table in (self.interactions, self.valid)]
             found = self._ranked(best, self.test, hidden, self.at, self.names, "test")
+            if self.disliked is not None:
+                unknown = self.settings.unknown
+                found += disliked_metrics(
+                    best, self.test, self.disliked, hidden, self.at, "test", unknown, rank=self._rank()
+                )
             write_records(self._path("metrics.jsonl"), self.records + found)
             write_records("-", found)
         console.note(
-            f"run: best epoch {self.progress.best_epoch}, valid {self.settings.select} {self.progress.best:.4f}"
+            f"run: best epoch {self.progress.best_epoch}, valid {self.settings.select} {abs(self.progress.best):.4f}"
         )
 
     def _path(self, *parts: str) -> str:
         return os.path.join(self.folder, *parts)
-
-
-def _selection(text: str) -> tuple[str, int]:
-    """("ndcg", 10) of ``ndcg@10``. Raises UsageError where it is not a metric and a length."""
-    name, _, k = text.partition("@")
-    if "," in name or not k.isdecimal() or int(k) < 1:
-        raise UsageError(f"--select '{text}' is not a metric and a list length such as ndcg@10")
-    return parse_metrics(name, "--select")[0], int(k)
 
 
 @contextlib.contextmanager
@@ -374,15 +429,6 @@ def _locked(folder: str) -> Iterator[None]:
         raise InputError("is in use by another run", where=folder) from None
     finally:
         os.close(handle)
-
-
-def _read_json(path: str) -> Record:
-    try:
-        with open(path, encoding="utf-8") as stream:
-            value = json.load(stream)
-        return dict(value)
-    except (OSError, ValueError, TypeError):
-        raise InputError("is not the record of a run; start again in another folder", where=path) from None
 
 
 def _write_json(path: str, value: object) -> None:

@@ -18,6 +18,7 @@ from llmhd_tools.options import (
     Dim,
     Layers,
     LearningRate,
+    LeaveOneOut,
     Link,
     Loss,
     MaxNoise,
@@ -31,6 +32,7 @@ from llmhd_tools.options import (
     Scope,
     Selection,
     TextVectors,
+    TextWeight,
     Threads,
     Tracked,
     Unknown,
@@ -67,6 +69,8 @@ def _config(context: typer.Context, path: File) -> File:
     defaults = {}
     for name, value in given.items():
         option = by_option.get(name.replace("_", "-"))
+        if option == "scorer":  # a file from elsewhere must not start programs
+            raise typer.BadParameter(f"{path}: '{name}' runs a program, so it must stand on the command line")
         if option in (None, "config", "help"):
             raise typer.BadParameter(f"{path}: '{name}' is not an option of run")
         if isinstance(value, bool) != (option in flags) or isinstance(value, dict):
@@ -90,7 +94,9 @@ def command(
         ),
     ] = None,
     test: Annotated[File, typer.Option("--test", help="Measured once, at the best epoch.", metavar="FILE")] = None,
-    items: Annotated[File, typer.Option("--items", help="Item texts, for llmhd.", metavar="FILE")] = None,
+    items: Annotated[
+        File, typer.Option("--items", help="Item texts, for llmhd and for --clean.", metavar="FILE")
+    ] = None,
     profiles: Annotated[
         File, typer.Option("--profiles", help="User profiles; else summarised from TRAIN.", metavar="FILE")
     ] = None,
@@ -119,8 +125,24 @@ def command(
         int, typer.Option("--patience", help="Stop after so many epochs without a better one.", min=1)
     ] = 20,
     select: Annotated[
-        str, typer.Option("--select", help="The validation metric that is to grow.", metavar="METRIC@K")
+        str,
+        typer.Option(
+            "--select",
+            help="What makes an epoch the best on valid: METRIC@K; loss (the lowest); trimmed:METRIC@K or trimmed[:loss] "
+            "for the same without the rows of highest loss, which noise is among.",
+            metavar="WHAT",
+        ),
     ] = "ndcg@10",
+    trim: Annotated[
+        float,
+        typer.Option(
+            "--trim",
+            help="Share of validation rows that --select trimmed leaves out.",
+            min=0,
+            max=0.99,
+            callback=finite,
+        ),
+    ] = 0.2,
     at: At = "5,10",
     metrics: Metrics = "recall,ndcg",
     unknown: Unknown = "error",
@@ -135,6 +157,10 @@ def command(
     selection: Selection = "variance",
     link: Link = "sigmoid",
     rule: Rule = None,
+    scorer: Annotated[
+        str | None,
+        typer.Option("--scorer", help="Let this program judge in the place of score: noisy rows in, judged out."),
+    ] = None,
     threshold_alpha: Annotated[
         float | None,
         typer.Option(
@@ -145,6 +171,25 @@ def command(
     scope: Scope = "noisy",
     confidence: Confidence = 3,
     tracked: Tracked = 1,
+    clean: Annotated[
+        str,
+        typer.Option(
+            "--clean",
+            help="graph: leave the most suspicious training pairs out of graph and loss (suspect); or none.",
+            callback=one_of("none", "graph"),
+        ),
+    ] = "none",
+    clean_at: Annotated[
+        str, typer.Option("--clean-at", help="After which epochs to choose them anew; comma-separated.", metavar="N,N")
+    ] = "8",
+    clean_share: Annotated[
+        float, typer.Option("--clean-share", help="Share of the training pairs to cut.", min=0, max=1, callback=finite)
+    ] = 0.08,
+    text_weight: TextWeight = 0.5,
+    leave_one_out: LeaveOneOut = True,
+    disliked: Annotated[
+        File, typer.Option("--disliked", help="Held-out dislikes, measured beside --test.", metavar="FILE")
+    ] = None,
     noise: Annotated[bool, typer.Option("--noise", help="Measure against TRAIN's known noise as well.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep every epoch's files.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the folder's run was interrupted.")] = False,
@@ -159,15 +204,27 @@ def command(
     what epoch N made (of old epochs only what is still needed stays), FOLDER/metrics.jsonl all measurements,
     FOLDER/best.npz the embeddings of the best epoch. --resume goes on after a crash as if nothing had happened.
 
+    --clean graph goes with any --denoise. With --items, the scores of the doubtful pairs count as well, and FOLDER holds
+    suspects-N, scored-N and drop-N.npz of each cleaning.
+
     \b
     Examples:
       llmhd run train.jsonl --valid valid.jsonl --test test.jsonl --epochs 60 -o runs/bpr
       llmhd run train.jsonl --valid valid.jsonl --items items.jsonl --denoise llmhd --max-noise 0.1 -o runs/llmhd
+      llmhd run train.jsonl --valid valid.jsonl --items items.jsonl --clean graph --clean-share 0.05 -o runs/clean
       llmhd run train.jsonl --valid valid.jsonl --backbone sgl --denoise r-ce --set beta=0.3 -o runs/sgl-r-ce
     """
     given = locals()
     if denoise == "llmhd" and items is None:
         raise UsageError("--denoise llmhd judges texts; give the items' with --items")
+    if disliked is not None and test is None:
+        raise UsageError("--disliked is measured beside --test; give both")
+    if scorer is not None:
+        from llmhd_tools.commands.scorer import parse
+
+        parse(scorer)
+        if denoise != "llmhd":
+            raise UsageError("--scorer judges for --denoise llmhd only")
     from dataclasses import fields
 
     from llmhd_tools.commands.loop import Loop, Settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from llmhd_tools.llm.provider import Provider, Score
 
 TARGETS = {"item": "score", "negative": "negative_score"}
+_JUDGED = {"noisy": "judged", "suspects": "suspects"}  # what a table becomes
 
 
 @takes_llm()
 def command(
-    noisy: Annotated[str, typer.Argument(help="Noisy samples (prune); - is stdin.", metavar="NOISY")],
+    noisy: Annotated[
+        str, typer.Argument(help="Noisy samples (prune), or suspects (suspect); - is stdin.", metavar="NOISY")
+    ],
     profiles: Annotated[str, typer.Option("--profiles", help="User profiles (kind profiles).", metavar="FILE")],
     items: Items,
     llm: LlmOptions,
@@ -33,19 +36,20 @@ def command(
 ) -> int:
     """Score the candidates: 1 (not for this user) to 10.
 
-    Rows stream through; only rows with `candidate` true are scored (Eq. 11), positives and negatives. A pair that cannot
-    be scored gets an `error` instead, never a made-up score; exit 1 where no candidate at all could be scored.
+    Rows stream through; only rows with `candidate` true are scored (Eq. 11), positives and negatives, and of suspects
+    those with `cut` true. A pair that cannot be scored gets an `error` instead, never a made-up score; exit 1 where no
+    candidate at all could be scored.
 
     \b
     Examples:
       llmhd prune samples-3.npz --history emb-1.npz --history emb-2.npz \\
         | llmhd score - --profiles profiles.jsonl --items items.jsonl
       llmhd score noisy-3.jsonl --profiles profiles.jsonl --items items.jsonl -o judged-3.jsonl
+      llmhd score suspects.npz --profiles profiles.jsonl --items items.jsonl -o scored.npz
     """
     from llmhd_tools import console
-    from llmhd_tools.commands.loading import digest_of, read_texts
+    from llmhd_tools.commands.loading import read_texts
     from llmhd_tools.commands.session import session
-    from llmhd_tools.files.provenance import made
     from llmhd_tools.files.streams import check_output, suffix_of
     from llmhd_tools.files.tables import read_chunks, read_table, write_chunks
 
@@ -55,13 +59,12 @@ def command(
 
     def judged(asked: Session) -> Iterator[Table]:
         nonlocal wanted, failed
-        binary = suffix_of(output) == ".npz"
-        for chunk in [read_table(noisy, "noisy")] if binary else read_chunks(noisy, "noisy"):
+        binary, kinds = suffix_of(output) == ".npz", tuple(_JUDGED)
+        for chunk in [read_table(noisy, kinds)] if binary else read_chunks(noisy, kinds):
             result = score(chunk, user_texts, item_texts, asked.provider)
             if binary:
-                inputs = {"noisy": chunk.digest(), "profiles": digest_of(user_texts), "items": digest_of(item_texts)}
-                result.meta = {"made": made("score", {"llm": asked.provider.name}, inputs)}
-            wanted += int((result["candidate"] == 1).sum())
+                result.meta = provenance(chunk, user_texts, item_texts, asked.provider)
+            wanted += int(_due(chunk).sum())
             failed += sum(error is not None for error in result.columns["error"])
             yield result
         asked.complete()
@@ -76,8 +79,25 @@ def command(
     return int(wanted > 0 and failed == wanted)
 
 
+def provenance(
+    table: Table, profiles: Mapping[str, str], items: Mapping[str, str], provider: Provider
+) -> dict[str, Any]:
+    """The meta record of a table that was scored whole."""
+    from llmhd_tools.commands.loading import digest_of
+    from llmhd_tools.files.provenance import made
+
+    inputs = {table.kind: table.digest(), "profiles": digest_of(profiles), "items": digest_of(items)}
+    return {"made": made("score", {"llm": provider.name}, inputs)}
+
+
+def _due(table: Table) -> NDArray[np.bool_]:
+    """Which rows are to be scored, (n,) bool."""
+    due: NDArray[np.bool_] = table["cut" if table.kind == "suspects" else "candidate"] == 1
+    return due
+
+
 def score(noisy: Table, profiles: Mapping[str, str], items: Mapping[str, str], provider: Provider) -> Table:
-    """Noisy rows with ``score``, ``negative_score`` (pairwise), ``error`` and ``model``; row order is kept.
+    """Noisy rows or suspects with ``score``, ``negative_score`` (pairwise), ``error`` and ``model``, in their order.
 
     ``profiles`` and ``items`` map an id's text to its text; a pair whose text is missing gets an error. The requests of a
     user follow each other, so that their prompts share a beginning.
@@ -86,7 +106,8 @@ def score(noisy: Table, profiles: Mapping[str, str], items: Mapping[str, str], p
 
     from llmhd_tools.files.tables import Table
 
-    rows = np.flatnonzero(noisy["candidate"] == 1)
+    due = _due(noisy)
+    rows = np.flatnonzero(due)
     errors: list[str | None] = [None] * len(noisy)
     targets = {name: target for name, target in TARGETS.items() if name in noisy}
     scores = {target: np.full(len(noisy), np.nan) for target in targets.values()}
@@ -103,9 +124,9 @@ def score(noisy: Table, profiles: Mapping[str, str], items: Mapping[str, str], p
     for values in (*scores.values(), *masses.values()):  # one failed answer leaves the whole row without scores
         values[failed] = np.nan
     known = {name: values for name, values in masses.items() if not np.isnan(values).all()}
-    model = [provider.name if c == 1 else None for c in noisy["candidate"]]
+    model = [provider.name if asked_for else None for asked_for in due]
     columns = {**noisy.columns, **scores, **known, "error": errors, "model": model}
-    return Table("judged", columns, noisy.users, noisy.items, extra=noisy.extra, source=noisy.source)
+    return Table(_JUDGED[noisy.kind], columns, noisy.users, noisy.items, extra=noisy.extra, source=noisy.source)
 
 
 def _requests(

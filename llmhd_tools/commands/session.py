@@ -15,10 +15,10 @@ from llmhd_tools.errors import Interrupted, UsageError
 from llmhd_tools.options_llm import LlmOptions
 
 if TYPE_CHECKING:
-    from llmhd_tools.llm.asking import Asker
+    from llmhd_tools.llm.asking import Asks
     from llmhd_tools.llm.provider import Provider
 
-_OURS = ("model", "messages", "stream", "n", "logprobs", "top_logprobs")
+_OURS = ("model", "messages", "input", "stream", "n", "logprobs", "top_logprobs")
 
 
 class _Terminated(KeyboardInterrupt):
@@ -27,13 +27,13 @@ class _Terminated(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class Session:
-    """A provider for a command.
+    """A provider for a command: a Provider, or from ``vector_session`` a TextProvider.
 
     ``answers`` is False where it gives none (--dry-run, --requests): then nothing is to be written. ``complete`` is
     called after the last request and before the output counts; it raises what only then is known to be wrong.
     """
 
-    provider: Provider
+    provider: Any
     answers: bool = True
     complete: Callable[[], None] = lambda: None
 
@@ -41,7 +41,35 @@ class Session:
 @contextlib.contextmanager
 def session(options: LlmOptions, command: str, item_texts: Sequence[str]) -> Iterator[Session]:
     """The provider that the options name; on leaving, its usage is told and its connections are closed."""
-    from llmhd_tools.llm.provider import SERVICE, open_provider, split_spec
+    from llmhd_tools.llm.provider import open_provider
+
+    def local() -> Provider:
+        return open_provider(options.llm, item_texts=item_texts)
+
+    yield from _session(options, command, local, lambda model: _asker(options, model))
+
+
+@contextlib.contextmanager
+def vector_session(options: LlmOptions, command: str, width: int | None) -> Iterator[Session]:
+    """As ``session``, with a provider that turns texts into vectors; ``width`` is for lexical only."""
+    from llmhd_tools.llm.calls import host_of
+    from llmhd_tools.llm.client import endpoint
+    from llmhd_tools.llm.provider import SERVICE, open_vectors, split_spec
+    from llmhd_tools.llm.vectors import TextAsker
+
+    if width is not None and split_spec(options.llm)[0] == SERVICE:
+        raise UsageError("--width is lexical's; a service may take --param dimensions=256")
+
+    def asker(model: str) -> Asks:
+        return TextAsker(model, host_of(endpoint(options.base_url)), parse_params(options.param))
+
+    yield from _session(options, command, lambda: open_vectors(options.llm, width), asker)
+
+
+def _session(
+    options: LlmOptions, command: str, local: Callable[[], Any], service: Callable[[str], Asks]
+) -> Iterator[Session]:
+    from llmhd_tools.llm.provider import SERVICE, split_spec
 
     kind, model = split_spec(options.llm)
     if kind != SERVICE:
@@ -49,14 +77,17 @@ def session(options: LlmOptions, command: str, item_texts: Sequence[str]) -> Ite
             (n for n in ("requests", "responses", "dry_run", "expected_score") if getattr(options, n)), None
         ):
             raise UsageError(f"--{alone.replace('_', '-')} needs --llm openai:MODEL")
-        provider = open_provider(options.llm, item_texts=item_texts)
+        provider = local()
         if provider.notice:
             console.note(f"{command}: {provider.notice}")
-        yield Session(provider)
+        if options.usage:
+            yield from _counting(options, provider, service(provider.name))
+        else:
+            yield Session(provider)
         return
     if sum(map(bool, (options.dry_run, options.requests, options.responses, options.offline))) > 1:
         raise UsageError("--dry-run, --requests, --responses and --offline exclude each other")
-    asker = _asker(options, model)
+    asker = service(model)
     if options.dry_run:
         yield from _planning(options, asker, command)
     elif options.requests:
@@ -67,7 +98,19 @@ def session(options: LlmOptions, command: str, item_texts: Sequence[str]) -> Ite
         console.note(f"{command}: {cuts}")
 
 
-def _asker(options: LlmOptions, model: str) -> Asker:
+def _counting(options: LlmOptions, provider: Provider, asker: Asks) -> Iterator[Session]:
+    from llmhd_tools.files.jsonl import write_records
+    from llmhd_tools.files.streams import check_output
+    from llmhd_tools.llm.counted import Counted
+
+    assert options.usage is not None
+    check_output(options.usage)
+    counted = Counted(provider, asker)
+    yield Session(counted)
+    write_records(options.usage, counted.usage.records(provider.name))
+
+
+def _asker(options: LlmOptions, model: str) -> Asks:
     from llmhd_tools.llm.asking import Asker
     from llmhd_tools.llm.calls import host_of
     from llmhd_tools.llm.client import endpoint
@@ -99,7 +142,7 @@ def parse_params(given: Sequence[str]) -> dict[str, Any]:
     return params
 
 
-def _planning(options: LlmOptions, asker: Asker, command: str) -> Iterator[Session]:
+def _planning(options: LlmOptions, asker: Asks, command: str) -> Iterator[Session]:
     from llmhd_tools.llm.cache import Cache
     from llmhd_tools.llm.plan import Plan, Rates
 
@@ -111,7 +154,7 @@ def _planning(options: LlmOptions, asker: Asker, command: str) -> Iterator[Sessi
             console.say(f"{command}: {line}")
 
 
-def _writing(options: LlmOptions, asker: Asker, command: str) -> Iterator[Session]:
+def _writing(options: LlmOptions, asker: Asks, command: str) -> Iterator[Session]:
     from llmhd_tools.files.streams import check_output, open_out
     from llmhd_tools.llm.batch import Requests
     from llmhd_tools.llm.cache import Cache
@@ -132,7 +175,7 @@ def _writing(options: LlmOptions, asker: Asker, command: str) -> Iterator[Sessio
         )
 
 
-def _answering(options: LlmOptions, asker: Asker, command: str) -> Iterator[Session]:
+def _answering(options: LlmOptions, asker: Asks, command: str) -> Iterator[Session]:
     from llmhd_tools.files.jsonl import read_records
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.llm.batch import Responses
@@ -162,7 +205,7 @@ def _answering(options: LlmOptions, asker: Asker, command: str) -> Iterator[Sess
             _tell(options, asker, command, provider)
 
 
-def _tell(options: LlmOptions, asker: Asker, command: str, provider: Any) -> None:
+def _tell(options: LlmOptions, asker: Asks, command: str, provider: Any) -> None:
     """Usage afterwards, on stderr and in a file; also where the run was stopped."""
     from llmhd_tools.files.jsonl import write_records
 

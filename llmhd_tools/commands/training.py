@@ -119,7 +119,7 @@ class Run:
 
     def _without(self, drop: Drop | None) -> Graph:
         graph = self.training.graph
-        return graph.without(drop.pairs.user, drop.pairs.item) if drop else graph
+        return drop.kept(graph) if drop else graph
 
     def _open_trainer(self, state: State | None, edges: Graph) -> Trainer | ShardedTrainer:
         """The trainer of this process, or of all that torchrun started."""
@@ -167,7 +167,10 @@ class Run:
             inputs["vectors"] = self.vectors.digest()
         if gone is not None and gone.any():
             if gone.all():
-                raise InputError("are all of dropped pairs; nothing is left to learn", where="samples")
+                source = table.source if table else "the epoch's draw"
+                raise InputError(
+                    "holds no sample of a pair that is not dropped; nothing is left to learn", where=source
+                )
             arrays, keep = arrays.take(~gone), None if keep is None else keep[~gone]
         self.loss = self.trainer.train(arrays, keep)
         if self.sampler.scored:

@@ -42,6 +42,14 @@ class Graph:
         at[at == len(self.keys)] = 0
         return np.asarray(self.keys[at] == wanted) if len(self.keys) else np.zeros(len(wanted), dtype=bool)
 
+    def find(self, user: Codes, item: Codes) -> NDArray[np.int64]:
+        """The place of each pair (user[k], item[k]) among the interactions, (k,); -1 where it is none of them."""
+        found = np.full(len(user), -1, dtype=np.int64)
+        ours = self.has(user, item)
+        order = np.argsort(self.user.astype(np.int64) * self.n_items + self.item)
+        found[ours] = order[np.searchsorted(self.keys, user[ours].astype(np.int64) * self.n_items + item[ours])]
+        return found
+
     def without(self, user: Codes, item: Codes) -> Graph:
         """The graph without some interactions, the others in their order; a pair that is none of its own is no matter."""
         kept = ~Graph(self.n_users, self.n_items, user, item).has(self.user, self.item)

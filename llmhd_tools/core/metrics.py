@@ -86,24 +86,29 @@ class ByUser:
         return np.repeat(np.arange(len(users)), counts), self.items[offsets + np.arange(counts.sum())]
 
 
-def top_items(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    """Columns of the k largest scores of each row, best first, (rows, k).
+def top_items(
+    scores: NDArray[np.float32], k: int, wanted: NDArray[np.float32] | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Columns of the k largest scores of each row, best first: the rows' numbers, and their columns (rows, k).
 
     Two stages: the k best lie in the k groups of largest maximum, and a maximum costs a tenth of a selection. A group
-    is every ``chunks``-th column, so that the maxima are taken over whole rows of memory.
+    is every ``chunks``-th column, so that the maxima are taken over whole rows of memory. The least of those k maxima
+    bounds the k-th score from below, so rows whose ``wanted`` (rows,) score is under it may be left out.
     """
-    rows, columns = scores.shape
+    rows, columns = np.arange(len(scores)), scores.shape[1]
     chunks = columns // _CHUNK
     if chunks <= k or k >= columns:
-        return _select(scores, min(k, columns))
-    groups = scores[:, : chunks * _CHUNK].reshape(rows, _CHUNK, chunks)
-    best = np.argpartition(-groups.max(1), k - 1, axis=1)[:, None, :k]
-    kept = np.take_along_axis(groups, best, axis=2).reshape(rows, -1)
-    where = (best + chunks * np.arange(_CHUNK)[:, None]).reshape(rows, -1)
+        return rows, _select(scores, min(k, columns))
+    groups = scores[:, : chunks * _CHUNK].reshape(len(rows), _CHUNK, chunks)
+    most = groups.max(1)
+    best = np.argpartition(-most, k - 1, axis=1)[:, :k]
+    if wanted is not None:
+        rows = np.flatnonzero(wanted >= np.take_along_axis(most, best, axis=1).min(1))
+        best = best[rows]
+    where = (best[:, None] + chunks * np.arange(_CHUNK)[:, None]).reshape(len(rows), _CHUNK * k)
     rest = np.arange(chunks * _CHUNK, columns)
-    kept = np.concatenate([kept, scores[:, rest]], axis=1)
-    where = np.concatenate([where, np.broadcast_to(rest, (rows, len(rest)))], axis=1)
-    return np.take_along_axis(where, _select(kept, k), axis=1)
+    where = np.concatenate([where, np.broadcast_to(rest, (len(rows), len(rest)))], axis=1)
+    return rows, np.take_along_axis(where, _select(scores[rows[:, None], where], k), axis=1)
 
 
 def _select(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
@@ -136,7 +141,9 @@ def hits_at(
             row, item = pairs.pairs(block)
             hidden = (item < len(items)) & ~tested[row, np.minimum(item, len(items) - 1)]
             scores[row[hidden], item[hidden]] = -np.inf
-        top = top_items(scores, k)
-        hits[start : start + len(block), : top.shape[1]] = np.take_along_axis(tested, top, axis=1)
+        most = np.full(len(block), -np.inf, scores.dtype)
+        np.maximum.at(most, marked[0], scores[marked])
+        rows, top = top_items(scores, k, most)
+        hits[start + rows, : top.shape[1]] = tested[rows[:, None], top]
         tested[marked] = False
     return wanted, hits, relevant[wanted]

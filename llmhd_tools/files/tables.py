@@ -20,6 +20,8 @@ from llmhd_tools.files.npz import Arrays, pack_json, read_arrays, unpack_json, w
 from llmhd_tools.files.schema import KINDS
 from llmhd_tools.files.streams import suffix_of
 
+Kinds = str | tuple[str, ...]  # what a file may hold: one kind, or one of several
+
 
 @dataclass
 class Table:
@@ -94,8 +96,8 @@ def by_appearance(codes: NDArray[Any], ids: Ids) -> tuple[NDArray[np.int32], Ids
     return rank[inverse].astype(np.int32), Ids(ids.take(unique[order]))
 
 
-def read_table(path: str, kind: str, *, users: Ids | None = None, items: Ids | None = None) -> Table:
-    """Read a table of ``kind`` in either form.
+def read_table(path: str, kind: Kinds, *, users: Ids | None = None, items: Ids | None = None) -> Table:
+    """Read a table of ``kind`` in either form; of several kinds a binary names its own, a text shows it (``_kind_of``).
 
     Given ``users`` and ``items``, the codes are of those id tables and a new id is an error; else ids are numbered as
     they come. Raises InputError with file and line for what does not fit the schema.
@@ -107,10 +109,20 @@ def read_table(path: str, kind: str, *, users: Ids | None = None, items: Ids | N
     for number, record in read_records(path):
         lines.append(number)
         records.append(record)
-    return recode(from_records(kind, records, path, lines), users, items)
+    return recode(from_records(_kind_of(records, kind), records, path, lines), users, items)
 
 
-def read_chunks(path: str, kind: str, size: int = 4096) -> Iterator[Table]:
+def _several(kind: Kinds) -> tuple[str, ...]:
+    return (kind,) if isinstance(kind, str) else kind
+
+
+def _kind_of(records: list[Record], kind: Kinds) -> str:
+    """Of some kinds the first whose required fields the first record has, or else the first."""
+    kinds, keys = _several(kind), records[0].keys() if records else set()
+    return next((k for k in kinds if keys >= {spec.name for spec in KINDS[k].fields if spec.required}), kinds[0])
+
+
+def read_chunks(path: str, kind: Kinds, size: int = 4096) -> Iterator[Table]:
     """A table in pieces of ``size`` rows, in constant memory where it is text; all pieces share their id tables.
 
     There is at least one piece, so that an empty table stays a table.
@@ -125,10 +137,10 @@ def read_chunks(path: str, kind: str, size: int = 4096) -> Iterator[Table]:
     empty = True
     while piece := list(itertools.islice(numbered, size)):
         lines, records = [number for number, _ in piece], [record for _, record in piece]
-        empty = False
+        empty, kind = False, _kind_of(records, kind)
         yield from_records(kind, records, path, lines, users, items)
     if empty:
-        yield from_records(kind, [], path, [], users, items)
+        yield from_records(_kind_of([], kind), [], path, [], users, items)
 
 
 def write_chunks(path: str, chunks: Iterable[Table]) -> None:
@@ -214,8 +226,11 @@ def read_ids(path: str, arrays: Arrays, side: str) -> Ids:
     return ids
 
 
-def _from_arrays(path: str, kind: str, arrays: Arrays) -> Table:
-    meta = check_kind(path, unpack_json(arrays.pop("meta"), path, "meta") if "meta" in arrays else None, kind)
+def _from_arrays(path: str, kinds: Kinds, arrays: Arrays) -> Table:
+    meta = unpack_json(arrays.pop("meta"), path, "meta") if "meta" in arrays else None
+    named = meta.get("kind") if isinstance(meta, dict) else None
+    kind = next((kind for kind in _several(kinds) if kind == named), _several(kinds)[0])
+    meta = check_kind(path, meta, kind)
     table = Table(kind, {}, read_ids(path, arrays, "user"), read_ids(path, arrays, "item"), meta, source=path)
     extra = unpack_json(arrays.pop("extra"), path, "extra") if "extra" in arrays else None
     for spec in KINDS[kind].fields:

@@ -22,6 +22,7 @@ FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "csv": ("columns", {"kind": "csv"}),
     "tsv": ("columns", {"kind": "tsv"}),
     "parquet": ("columns", {"kind": "parquet"}),
+    "npz": ("columns", {"kind": "npz"}),
 }
 
 

@@ -1,4 +1,4 @@
-"""Tables with named columns: CSV, TSV (``.gz``, ``.zst``) and Parquet."""
+"""Tables with named columns: CSV, TSV (``.gz``, ``.zst``), Parquet and NPZ."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.importers.source import Source
 from llmhd_tools.importers.text import Lines, Rows
 
-_KINDS = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".txt": "tsv", ".parquet": "parquet", ".pq": "parquet"}
+_KINDS = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".txt": "tsv"}
+_KINDS |= {".parquet": "parquet", ".pq": "parquet", ".npz": "npz"}
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 
@@ -27,17 +28,21 @@ def read(
 ) -> Source:
     """Interactions from the named columns; every other column is ignored.
 
-    ``kind`` is csv, tsv or parquet (by suffix if None); ``delimiter`` overrides the kind's. Without ``header`` the
+    ``kind`` is csv, tsv, parquet or npz (by suffix if None); ``delimiter`` overrides the kind's. Without ``header`` the
     columns of a text table are called 1, 2, 3, …. Ids are taken as they stand; empty ids, numbers that are not finite
-    and rows of another length are InputErrors with file and line (Parquet: row, from 1). Blank lines are skipped.
+    and rows of another length are InputErrors with file and line (Parquet, NPZ: row, from 1). Blank lines are skipped.
     """
     kind = kind or (_kind(path) if delimiter is None else "csv")
     if kind == "parquet":
         from llmhd_tools.importers import parquet
 
         return Source(parquet.read_columns(path, user, item, rating, timestamp))
+    if kind == "npz":
+        from llmhd_tools.importers import npz
+
+        return Source(npz.read_columns(path, user, item, rating, timestamp))
     if kind not in _DELIMITERS:
-        raise UsageError(f"kind is '{kind}', must be csv, tsv or parquet")
+        raise UsageError(f"kind is '{kind}', must be csv, tsv, parquet or npz")
     names = [user, item, *(name for name in (rating, timestamp) if name is not None)]
     lines = Lines(path)
     rows = Rows(lines, rating=rating, timestamp=timestamp)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmhd_tools.errors import InputError
-from llmhd_tools.importers import pickled, sparse
+from llmhd_tools.importers import npz, pickled, sparse
 from llmhd_tools.importers.source import PARTS, Interactions, Source
 from llmhd_tools.importers.text import Lines, need_folder, shown
 
@@ -19,7 +19,7 @@ _NPZ = {part: f"{part}.npz" for part in PARTS}
 _PICKLES = dict(zip(PARTS, ("trn_mat.pkl", "val_mat.pkl", "tst_mat.pkl"), strict=True))
 
 
-def read(path: Path, *, prefer_pickle: bool = False, max_bytes: int = sparse.MAX_BYTES) -> Source:
+def read(path: Path, *, prefer_pickle: bool = False, max_bytes: int = npz.MAX_BYTES) -> Source:
     """The three matrices (users × items) as splits, and texts. Ids are row and column numbers, as strings.
 
     Matrices: ``{train,valid,test}.npz`` (scipy) or RLMRec's own ``{trn,val,tst}_mat.pkl``. Texts: ``items.jsonl`` and

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmhd_tools.errors import InputError
-from llmhd_tools.importers.text import first_line, need_file
+from llmhd_tools.importers.npz import MAX_BYTES, read_arrays
+from llmhd_tools.importers.text import first_line
 
-MAX_BYTES = 256 << 20
 MAX_SIDE = (1 << 31) - 1  # ids are int32 codes further on
 _MEMBERS = {"indices", "indptr", "row", "col", "coords", "data", "format", "shape", "_is_array"}
 
@@ -36,41 +33,18 @@ def read_npz(path: Path, *, max_bytes: int = MAX_BYTES) -> Cells:
     InputError: damaged, members that do not belong there or are there twice, arrays that would unpack to more than
     ``max_bytes``, a matrix that does not hold together.
     """
-    need_file(path)
+
+    def choose(found: list[str]) -> list[str]:
+        if not set(found) <= _MEMBERS:
+            raise ValueError("members are not those of a sparse matrix")
+        return found
+
+    parts = read_arrays(path, choose, max_bytes=max_bytes)
     try:
-        parts = _members(path, max_bytes)
         kind = parts.pop("format", np.array("")).reshape(-1)[:1].astype("U3")
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as err:
+    except ValueError as err:
         raise InputError(f"not a whole .npz file: {first_line(err)}", where=path) from err
     return cells(str(kind[0]) if len(kind) else "", parts, path)
-
-
-def _members(path: Path, max_bytes: int) -> dict[str, NDArray[Any]]:
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-        names = [m.filename.removesuffix(".npy") for m in members]
-        if len(set(names)) != len(names) or not set(names) <= _MEMBERS:
-            raise ValueError("members are there twice, or are not those of a sparse matrix")
-        if sum(m.file_size for m in members) > max_bytes:
-            raise ValueError(f"would unpack to more than {max_bytes} bytes")
-        return {name: _npy(archive.read(member)) for name, member in zip(names, members, strict=True)}
-
-
-def _npy(blob: bytes) -> NDArray[Any]:
-    """An ``.npy`` member of at most one dimension; its header is believed only as far as the bytes go."""
-    stream = io.BytesIO(blob)
-    version = np.lib.format.read_magic(stream)
-    if version != (1, 0):
-        raise ValueError(f"array header version {version}, must be 1.0")
-    try:
-        shape, _, dtype = np.lib.format.read_array_header_1_0(stream, max_header_size=1000)
-    except Exception as err:  # its parser lets more than ValueError through
-        raise ValueError("an array's header is damaged") from err
-    if dtype.kind not in "biufSU" or len(shape) > 1:
-        raise ValueError(f"an array is of type {dtype} and {len(shape)} dimensions")
-    if dtype.itemsize == 0 or (shape[0] if shape else 1) * dtype.itemsize != len(blob) - stream.tell():
-        raise ValueError("an array's header does not fit its size")
-    return np.frombuffer(blob, dtype=dtype, offset=stream.tell()).reshape(shape)
 
 
 def cells(kind: str, parts: Mapping[str, Any], where: Path) -> Cells:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from llmhd_tools.llm.answers import parse
 from llmhd_tools.llm.calls import Call, key_of, prompt_tokens
-from llmhd_tools.llm.prompts import ITEM_CHARS, PROFILE_CHARS, render
-from llmhd_tools.llm.provider import Answer, Request, Revise, Score, Summarize, missing_text
-from llmhd_tools.llm.reply import Reply
+from llmhd_tools.llm.prompts import ITEM_CHARS, PROFILE_CHARS, render, template_of
+from llmhd_tools.llm.provider import Answer, ItemView, Request, Revise, Score, Summarize, UserView, missing_text
+from llmhd_tools.llm.reply import Reply, read_completion
+
+if TYPE_CHECKING:
+    from llmhd_tools.llm.engine import Question
 
 _AGAIN = "That reply could not be used: {fault}. Reply again, in exactly the form that was asked for and nothing else."
 _NO_ANSWER = {"length": "was cut off at the token limit", "content_filter": "was withheld by the content filter"}
@@ -35,6 +38,23 @@ class Cuts:
         return "; ".join(parts) or None
 
 
+class Asks(Protocol):
+    """Makes questions for one model of one service; ``group`` of them go into one call."""
+
+    model: str
+    host: str
+    group: int
+    ask_again: bool
+    cuts: Cuts
+    sampled: int
+
+    def question(self, request: Any) -> Question | Answer:
+        """The question that a request makes, or the answer where a text is missing."""
+
+    def read(self, value: Any) -> Reply:
+        """The reply to one question, in the JSON value that answers it."""
+
+
 @dataclass
 class Asker:
     """How requests become calls: model, templates, parameters, prompt budget."""
@@ -45,6 +65,7 @@ class Asker:
     params: Mapping[str, Any] = field(default_factory=dict)
     budget: int | None = None
     expected: bool = False
+    group: int = 1
     ask_again: bool = True
     cuts: Cuts = field(default_factory=Cuts)
     sampled: int = 0  # scores that came without the probabilities that --expected-score wants
@@ -55,6 +76,10 @@ class Asker:
         if missing is not None:
             return Answer(error=missing)
         return Asked(self, request, self.call(template_of(request), self._messages(request)))
+
+    def read(self, value: Any) -> Reply:
+        """The reply in a chat completion."""
+        return read_completion(value)
 
     def call(self, template: str, messages: list[dict[str, str]], *, again: bool = False) -> Call:
         """A call with these messages; nothing is sent that the user did not ask for."""
@@ -70,10 +95,11 @@ class Asker:
         own order. The same history always gives the same choice, and a growing one changes it little.
         """
         messages = render(request, self.templates)
-        texts = [] if isinstance(request, Summarize) else [(request.profile, PROFILE_CHARS)]
-        items = (request.item,) if isinstance(request, Score) else request.items
+        texts = [(request.profile, PROFILE_CHARS)] if isinstance(request, Score | Revise | UserView) else []
+        texts += [(request.item, ITEM_CHARS)] if isinstance(request, Score | UserView | ItemView) else []
+        items = () if isinstance(request, Score | UserView) else request.items
         self.cuts.texts += sum(len(text) > limit for text, limit in [*texts, *((item, ITEM_CHARS) for item in items)])
-        if self.budget is None or isinstance(request, Score) or prompt_tokens(messages) <= self.budget:
+        if isinstance(request, Score | UserView) or self.budget is None or prompt_tokens(messages) <= self.budget:
             return messages
         drawn = sorted(range(len(items)), key=lambda i: hashlib.sha256(f"{i} {items[i]}".encode()).digest())
         low, high = 1, len(items)
@@ -113,12 +139,5 @@ class Asked:
         return self.asker.call(call.template, [*call.body["messages"], said, correction], again=True)
 
 
-def template_of(request: Request) -> str:
-    """The name of the template that asks this request."""
-    if isinstance(request, Score):
-        return "score"
-    return "summarize" if isinstance(request, Summarize) else request.kind
-
-
-def _only(request: Summarize | Revise, chosen: list[int]) -> Summarize | Revise:
+def _only(request: Summarize | Revise | ItemView, chosen: list[int]) -> Summarize | Revise | ItemView:
     return replace(request, items=tuple(request.items[i] for i in sorted(chosen)))

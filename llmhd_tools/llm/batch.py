@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from llmhd_tools.errors import InputError, ServiceError
-from llmhd_tools.llm.asking import Asker
+from llmhd_tools.llm.asking import Asks
 from llmhd_tools.llm.cache import Cache
 from llmhd_tools.llm.calls import Call
-from llmhd_tools.llm.provider import Answer, Request
-from llmhd_tools.llm.reply import Failed, Reply, Retry, read_completion
+from llmhd_tools.llm.provider import Answer
+from llmhd_tools.llm.reply import Failed, Reply, Retry
 from llmhd_tools.llm.usage import Usage
 
 MOST_LINES, MOST_BYTES = 50_000, 200_000_000
@@ -37,7 +37,7 @@ class Requests:
 
     def __init__(
         self,
-        asker: Asker,
+        asker: Asks,
         cache: Cache,
         path: str,
         open_file: Callable[[str], AbstractContextManager[IO[bytes]]],
@@ -55,7 +55,7 @@ class Requests:
         self.files: list[str] = []
         self.written = self.cached = 0
 
-    def answer(self, requests: Iterable[Request]) -> Iterator[Answer]:
+    def answer(self, requests: Iterable[Any]) -> Iterator[Answer]:
         """Write each request that needs asking."""
         for request in requests:
             asked = self.asker.question(request)
@@ -75,7 +75,7 @@ class Requests:
             yield _WRITTEN
 
     def _write(self, call: Call) -> None:
-        line = {"custom_id": call.key, "method": "POST", "url": "/v1/chat/completions", "body": call.body}
+        line = {"custom_id": call.key, "method": "POST", "url": f"/v1{call.path}", "body": call.body}
         data = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         if self._out is None or (self._path != "-" and (self._room[0] < 1 or self._room[1] < len(data))):
             self._next_file()
@@ -113,7 +113,7 @@ class Responses:
 
     notice = None
 
-    def __init__(self, asker: Asker, cache: Cache, lines: Iterable[tuple[str, int, Mapping[str, Any]]]) -> None:
+    def __init__(self, asker: Asks, cache: Cache, lines: Iterable[tuple[str, int, Mapping[str, Any]]]) -> None:
         """``lines``: file, line number and record of every line of the files."""
         self.name = f"openai:{asker.model}"
         self.asker, self.usage, self._cache = asker, Usage(), cache
@@ -129,10 +129,10 @@ class Responses:
                 raise InputError(
                     f"answers {key[:12]}… a second time, after {self._where[key]}", where=path, line=number
                 )
-            self._lines[key] = read_line(record)
+            self._lines[key] = read_line(record, asker.read)
             self._where[key] = f"{path}:{number}"
 
-    def answer(self, requests: Iterable[Request]) -> Iterator[Answer]:
+    def answer(self, requests: Iterable[Any]) -> Iterator[Answer]:
         """The answers of the files, or what the batch did instead."""
         for request in requests:
             asked = self.asker.question(request)
@@ -168,8 +168,8 @@ class Responses:
         self._cache.close()
 
 
-def read_line(record: Mapping[str, Any]) -> Reply | str:
-    """The reply in a batch answer's line, or what went wrong."""
+def read_line(record: Mapping[str, Any], read: Callable[[Any], Reply]) -> Reply | str:
+    """The reply in a batch answer's line, whose body ``read`` reads, or what went wrong."""
     response = record.get("response")
     error = record.get("error")
     if error:
@@ -181,7 +181,7 @@ def read_line(record: Mapping[str, Any]) -> Reply | str:
         inner = body.get("error") if isinstance(body, dict) else None
         return f"status {response.get('status_code')} ({_told(inner)})"
     try:
-        return read_completion(body)
+        return read(body)
     except (Retry, Failed, ServiceError) as fault:
         return str(fault)
 

@@ -1,4 +1,4 @@
-"""A call to a chat-completions service: what is sent, and the key that names its answer for ever."""
+"""A call to a service: what is sent, and the key that names its answer for ever."""
 
 from __future__ import annotations
 
@@ -9,13 +9,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 SCHEMA = 1  # of what the key is made from; a change makes every cached answer unknown
-ANSWER_TOKENS = {"score": 8, "summarize": 140, "false-positive": 140, "false-negative": 140}  # a guess, for estimates
+ANSWER_TOKENS = {
+    "score": 8,
+    "summarize": 140,
+    "false-positive": 140,
+    "false-negative": 140,
+    "relate-user": 8,
+    "relate-item": 8,
+    "embed": 0,
+}  # a guess
 BYTES_PER_TOKEN = 4
 
 
 @dataclass(frozen=True)
 class Call:
-    """The body of one chat-completions request, and its key."""
+    """The body of one request for a chat completion, or (with ``input``) for embeddings, and its key."""
 
     template: str
     body: dict[str, Any]
@@ -28,9 +36,22 @@ class Call:
         return self.prompt_tokens + ANSWER_TOKENS[self.template]
 
     @property
+    def path(self) -> str:
+        """Where the service takes it, below the address that users give."""
+        return "/embeddings" if "input" in self.body else "/chat/completions"
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """What is sent, as role and content; texts to embed have the role ``input``."""
+        if "input" not in self.body:
+            return list(self.body["messages"])
+        given = self.body["input"]
+        return [{"role": "input", "content": text} for text in ([given] if isinstance(given, str) else given)]
+
+    @property
     def prompt_tokens(self) -> int:
         """Tokens of the prompt at four bytes each."""
-        return prompt_tokens(self.body["messages"])
+        return prompt_tokens(self.messages)
 
 
 def prompt_tokens(messages: list[dict[str, str]]) -> int:

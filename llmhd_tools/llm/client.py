@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,8 +21,9 @@ from urllib.parse import urlsplit
 from llmhd_tools.errors import InputError, ServiceError, UsageError
 from llmhd_tools.llm.calls import Call
 from llmhd_tools.llm.deadline import Deadline
-from llmhd_tools.llm.reply import Failed, Reply, Retry, read_response
+from llmhd_tools.llm.reply import Failed, Reply, Retry, read_completion, read_response
 from llmhd_tools.llm.transport import open_transport
+from llmhd_tools.llm.vectors import read_embeddings
 
 BASE_URL = "https://api.openai.com/v1"
 _HIDDEN = "(key)"
@@ -87,14 +90,15 @@ class Client:
 
         if self._client is None:
             self._client = self._open()
+        read = partial(read_embeddings, texts=len(call.messages)) if "input" in call.body else read_completion
         try:
             with Deadline(self.deadline):
-                answer = await self._client.post("/chat/completions", body=call.body, cast_to=httpx2.Response)
-            return read_response(answer.status_code, answer.headers, answer.content)
+                answer = await self._client.post(call.path, body=call.body, cast_to=httpx2.Response)
+            return read_response(answer.status_code, answer.headers, answer.content, read)
         except TimeoutError:
             raise Retry(f"no whole answer within {self.deadline:g} s") from None
         except openai.APIStatusError as error:
-            return read_response(error.status_code, error.response.headers, error.response.content)
+            return read_response(error.status_code, error.response.headers, error.response.content, read)
         except openai.APIConnectionError as error:
             raise Retry(f"no connection to the service ({_root(error)})") from None
         except (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, ValueError, OSError) as error:
@@ -147,12 +151,15 @@ class BatchService:
             raise ServiceError(self._redact(f"the batch service fails: {str(error)[:300]}")) from None
 
     def submit(self, path: str) -> dict[str, Any]:
-        """Upload a requests file and start its batch."""
+        """Upload a requests file and start its batch. Raises InputError for a file that --requests did not write."""
         with self._clean(), open(path, "rb") as stream:
+            try:
+                address = json.loads(stream.readline())["url"]
+            except (ValueError, KeyError, TypeError):
+                raise InputError("is not a file of batch requests", where=path) from None
+            stream.seek(0)
             file = self._client.files.create(file=stream, purpose="batch")
-            batch = self._client.batches.create(
-                input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
-            )
+            batch = self._client.batches.create(input_file_id=file.id, endpoint=address, completion_window="24h")
             return dict(batch.model_dump())
 
     def status(self, name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``--llm embed:MODEL``: scores by the likeness of sentence embeddings, computed here (extra ``[local]``).
+"""``--llm embed:MODEL``: sentence embeddings computed here (extra ``[local]``), and scores by their likeness.
 
 MODEL is a folder, or the name of a sentence-transformers model that is on this machine already or can be fetched. A
 score is a rank, as with lexical: the share of up to 1,000 item texts, drawn by keyed digest, that is less like the
@@ -8,6 +8,7 @@ uniform on 1..10 for every user. Profiles are written and revised by extraction,
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -16,21 +17,20 @@ import numpy as np
 import numpy.typing as npt
 
 from llmhd_tools.errors import InputError, UsageError
-from llmhd_tools.llm.lexical import SAMPLE, Lexical, by_digest
-from llmhd_tools.llm.provider import Answer, Request, Score, missing_text
+from llmhd_tools.llm.lexical import SAMPLE, Lexical, Liked, as_level, as_score, by_digest
+from llmhd_tools.llm.provider import Answer, ItemView, Request, Score, UserView, missing_text
 from llmhd_tools.llm.untrusted import clean
+from llmhd_tools.llm.vectors import TEXT_CHARS, Vector, pack
 
 CACHED_TEXTS = 65_536  # vectors of 384 numbers are 1.5 kB each
-MAX_CHARS = 4_000
 GRAIN = 1e-6  # likeness is counted in such steps
 
-Vector = npt.NDArray[np.float32]
 
+class Sentences:
+    """A sentence-transformers model: a folder, or a name. Raises UsageError or InputError where it cannot be loaded."""
 
-class Embedder:
-    """A Provider (see ``provider.py``) over the given item texts."""
-
-    def __init__(self, model: str, item_texts: Sequence[str]) -> None:
+    def __init__(self, model: str) -> None:
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch loads; see train/__init__.py
         try:
             from sentence_transformers import SentenceTransformer
         except ImportError:
@@ -43,10 +43,40 @@ class Embedder:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"cannot be loaded as a sentence-transformers model ({reason})", where=model) from None
         self.name = f"embed:{Path(model).name}/1"
+
+    def encode(self, text: str) -> Vector:
+        """The vector of a text, cleaned and cut to ``TEXT_CHARS``; its length is 1."""
+        # One text at a time: in a batch, a vector's last digits would depend on the other texts of the batch.
+        vector = self._model.encode(clean(text, TEXT_CHARS), normalize_embeddings=True, show_progress_bar=False)
+        return np.asarray(vector, dtype=np.float32)
+
+
+class SentenceVectors:
+    """A TextProvider (see ``provider.py``)."""
+
+    notice = None
+
+    def __init__(self, model: str) -> None:
+        self._sentences = Sentences(model)
+        self.name = self._sentences.name.removesuffix("/1")  # the /1 names how likeness becomes a score
+
+    def answer(self, requests: Iterable[str]) -> Iterator[Answer]:
+        """The vector of each text."""
+        for text in requests:
+            blank = not clean(text, 1)
+            yield Answer(error="the text is empty") if blank else Answer(pack(self._sentences.encode(text)))
+
+
+class Embedder:
+    """A Provider (see ``provider.py``) over the given item texts."""
+
+    def __init__(self, model: str, item_texts: Sequence[str]) -> None:
+        sentences = Sentences(model)
+        self.name = sentences.name
         self.notice = f"{self.name} compares sentence vectors and extracts sentences; it is not a language model"
         self._words = Lexical(item_texts)
-        self._vector = lru_cache(CACHED_TEXTS)(self._encode)
-        self._ranks = lru_cache(1024)(self._rank_profile)
+        self._vector = lru_cache(CACHED_TEXTS)(sentences.encode)
+        self._ranks = lru_cache(1024)(self._rank_liked)
         self._texts = item_texts
         self._drawn: npt.NDArray[np.float32] | None = None
 
@@ -57,28 +87,34 @@ class Embedder:
             if missing is not None:
                 yield Answer(error=missing)
             elif isinstance(request, Score):
-                yield self._score(request)
+                yield Answer(as_score(*self._rank(request.profile, request.item)))
+            elif isinstance(request, UserView):
+                yield Answer(as_level(*self._rank(request.profile, request.item)))
+            elif isinstance(request, ItemView):
+                yield Answer(as_level(*self._rank(request.items, request.item)))
             else:
                 yield from self._words.answer([request])
 
-    def likeness(self, profile: str, item: str) -> float:
-        """Cosine of two texts, in steps of ``GRAIN``."""
-        return float(np.rint(float(self._vector(profile) @ self._vector(item)) / GRAIN) * GRAIN)
-
-    def _score(self, request: Score) -> Answer:
-        ranks = self._ranks(request.profile)
-        likeness = self.likeness(request.profile, request.item)
+    def _rank(self, liked: Liked, item: str) -> tuple[int, int]:
+        """How much of the sample is less like a profile, or the mean of items, than an item is: parts of a whole."""
+        vector, ranks = self._ranks(liked)
+        likeness = _in_grains(vector @ self._vector(item))
         below = int(np.searchsorted(ranks, likeness - GRAIN / 2, "left"))
         upto = int(np.searchsorted(ranks, likeness + GRAIN / 2, "right"))
-        return Answer(min(10, 1 + 10 * (below + upto) // (2 * len(ranks))))  # ties at their middle rank
+        return below + upto, 2 * len(ranks)  # ties at their middle rank
 
-    def _rank_profile(self, profile: str) -> npt.NDArray[np.float64]:
+    def _rank_liked(self, liked: Liked) -> tuple[Vector, npt.NDArray[np.float64]]:
         if self._drawn is None:
             drawn = [text for text in by_digest(self._texts) if clean(text, 1)][:SAMPLE]
             self._drawn = np.stack([self._vector(text) for text in drawn])
-        return np.sort(np.rint((self._drawn @ self._vector(profile)).astype(np.float64) / GRAIN) * GRAIN)
+        vector = self._vector(liked) if isinstance(liked, str) else self._mean(liked)
+        return vector, np.sort(_in_grains(self._drawn @ vector))
 
-    def _encode(self, text: str) -> Vector:
-        # One text at a time: in a batch, a vector's last digits would depend on the other texts of the batch.
-        vector = self._model.encode(clean(text, MAX_CHARS), normalize_embeddings=True, show_progress_bar=False)
-        return np.asarray(vector, dtype=np.float32)
+    def _mean(self, texts: Sequence[str]) -> Vector:
+        total = np.sum([self._vector(text) for text in texts if clean(text, 1)], axis=0)
+        return np.asarray(total / max(float(np.linalg.norm(total)), GRAIN), dtype=np.float32)
+
+
+def _in_grains(likeness: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Likeness in steps of ``GRAIN``."""
+    return np.asarray(np.rint(np.asarray(likeness, dtype=np.float64) / GRAIN) * GRAIN)

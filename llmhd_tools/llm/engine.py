@@ -37,7 +37,7 @@ class Question(Protocol):
 
 
 @dataclass(eq=False)
-class _Slot:
+class Slot:
     question: Question | None
     answer: Answer | None = None
     next: Call | None = None  # what is to be sent
@@ -46,14 +46,17 @@ class _Slot:
 class Engine:
     """Questions to answers. ``attempts`` None is ``--offline``; else so many workers call as its limits allow at most."""
 
+    _group = 1  # questions in a call
+    _ahead = 16  # questions that are open for each worker
+
     def __init__(self, attempts: Attempts | None, cache: Cache, usage: Usage, host: str) -> None:
         self._attempts, self._cache, self._usage, self._host = attempts, cache, usage, host
         self._workers = attempts.limits.most if attempts else 1
         self._loop = asyncio.new_event_loop()
-        self._todo: deque[_Slot] = deque()
-        self._open: dict[str, _Slot] = {}
+        self._todo: deque[Slot] = deque()
+        self._open: dict[str, Slot] = {}
         self._more = asyncio.Event()
-        self._awaited: tuple[_Slot, asyncio.Future[None]] | None = None
+        self._awaited: tuple[Slot, asyncio.Future[None]] | None = None
         self._fatal: BaseException | None = None
         self._flushing = False
 
@@ -62,8 +65,8 @@ class Engine:
 
         Raises ServiceError where no further call can succeed. However the work ends, what was answered is in the cache.
         """
-        source, window = iter(questions), deque[_Slot]()
-        size = max(256, 16 * self._workers)
+        source, window = iter(questions), deque[Slot]()
+        size = max(256, self._ahead * self._workers)
         workers: list[asyncio.Task[None]] = []
         self._fatal = None
         try:
@@ -92,21 +95,21 @@ class Engine:
         """Run something in the engine's event loop."""
         self._loop.run_until_complete(work())
 
-    def _fill(self, source: Iterator[Question | Answer], window: deque[_Slot], size: int) -> bool:
+    def _fill(self, source: Iterator[Question | Answer], window: deque[Slot], size: int) -> bool:
         """Pull questions until the window is full; False when there are no more."""
         while len(window) < size:
             question = next(source, None)
             if question is None:
                 return False
             if isinstance(question, Answer):
-                window.append(_Slot(None, question))
+                window.append(Slot(None, question))
                 continue
             key = question.call.key
             if (twin := self._open.get(key)) is not None:
                 self._usage.merged(question.call)
                 window.append(twin)
                 continue
-            slot = _Slot(question)
+            slot = Slot(question)
             window.append(slot)
             found = self._known(question, question.call)
             if isinstance(found, Answer):
@@ -130,7 +133,7 @@ class Engine:
             call = settled
         return call
 
-    def _wait_for(self, slot: _Slot) -> None:
+    def _wait_for(self, slot: Slot) -> None:
         if slot.answer is not None:
             return
         if self._fatal is None:
@@ -146,20 +149,26 @@ class Engine:
             while not self._todo:
                 self._more.clear()
                 await self._more.wait()
-            slot = self._todo.popleft()
+            slots = [self._todo.popleft() for _ in range(min(self._group, len(self._todo)))]
             try:
-                slot.answer = await self._resolve(slot)
+                await self._send(slots)
             except Exception as error:  # ServiceError, or a bug: no further question is worth asking
                 self._fatal = self._fatal or error
             else:
-                if slot.question is not None:
-                    self._open.pop(slot.question.call.key, None)
+                for slot in slots:
+                    if slot.question is not None:
+                        self._open.pop(slot.question.call.key, None)
             if self._awaited and (self._awaited[0].answer is not None or self._fatal) and not self._awaited[1].done():
                 self._awaited[1].set_result(None)
             if self._fatal is not None:
                 return
 
-    async def _resolve(self, slot: _Slot) -> Answer:
+    async def _send(self, slots: list[Slot]) -> None:
+        """Answer the questions of some slots: ``_group`` of them at most, which here is one."""
+        for slot in slots:
+            slot.answer = await self._resolve(slot)
+
+    async def _resolve(self, slot: Slot) -> Answer:
         question, call = slot.question, slot.next
         assert question is not None and call is not None and self._attempts is not None
         while True:

@@ -1,17 +1,19 @@
-"""The provider behind ``--llm openai:MODEL``: any service that speaks OpenAI's chat completions."""
+"""The provider behind ``--llm openai:MODEL``: any service that speaks OpenAI's chat completions, or its embeddings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
-from llmhd_tools.llm.asking import Asker
+from llmhd_tools.llm.asking import Asks
 from llmhd_tools.llm.attempts import MOST, Attempts
 from llmhd_tools.llm.cache import Cache
 from llmhd_tools.llm.client import Client
 from llmhd_tools.llm.engine import Engine
 from llmhd_tools.llm.limits import Limits
-from llmhd_tools.llm.provider import Answer, Request
+from llmhd_tools.llm.provider import Answer
 from llmhd_tools.llm.usage import Usage
+from llmhd_tools.llm.vectors import VectorEngine
 
 
 class Service:
@@ -19,14 +21,15 @@ class Service:
 
     notice = None
 
-    def __init__(self, asker: Asker, cache: Cache, client: Client | None, limits: Limits, most: int = MOST) -> None:
+    def __init__(self, asker: Asks, cache: Cache, client: Client | None, limits: Limits, most: int = MOST) -> None:
         self.name = f"openai:{asker.model}"
         self.asker, self.limits, self.usage = asker, limits, Usage()
         self._client, self._cache = client, cache
         attempts = Attempts(client.ask, limits, most=most) if client else None
-        self._engine = Engine(attempts, cache, self.usage, asker.host)
+        engine = VectorEngine if asker.group > 1 else Engine
+        self._engine = engine(attempts, cache, self.usage, asker.host)
 
-    def answer(self, requests: Iterable[Request]) -> Iterator[Answer]:
+    def answer(self, requests: Iterable[Any]) -> Iterator[Answer]:
         """Answers from the cache and the service, in order."""
         return self._engine.answers(self.asker.question(request) for request in requests)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from llmhd_tools.llm.asking import Asker
+from llmhd_tools.llm.asking import Asks
 from llmhd_tools.llm.cache import Cache
 from llmhd_tools.llm.calls import ANSWER_TOKENS, Call
-from llmhd_tools.llm.provider import Answer, Request
+from llmhd_tools.llm.provider import Answer
 
 SECONDS_PER_CALL = 1.0  # a guess, where no rate is given
 _PLANNED = Answer(error="planned, not asked")
@@ -30,14 +31,14 @@ class Plan:
 
     notice = None
 
-    def __init__(self, asker: Asker, cache: Cache, rates: Rates) -> None:
+    def __init__(self, asker: Asks, cache: Cache, rates: Rates) -> None:
         self.name = f"openai:{asker.model}"
         self.asker, self._cache, self._rates = asker, cache, rates
         self._seen: set[bytes] = set()
         self.total = self.duplicate = self.cached = self.tokens_in = self.tokens_out = 0
         self.samples: list[Call] = []
 
-    def answer(self, requests: Iterable[Request]) -> Iterator[Answer]:
+    def answer(self, requests: Iterable[Any]) -> Iterator[Answer]:
         """Count each request."""
         for request in requests:
             asked = self.asker.question(request)
@@ -60,33 +61,33 @@ class Plan:
 
     @property
     def to_send(self) -> int:
-        """Calls that would go out."""
+        """Requests that would go out."""
         return self.total - self.duplicate - self.cached
 
     def lines(self) -> list[str]:
         """The plan for a person."""
         lines = [
             f"{self.total:,} requests: {self.duplicate:,} duplicate, {self.cached:,} in the cache, "
-            f"{self.to_send:,} to send",
+            f"{self.to_send:,} to send" + (f", {self.asker.group} a call" if self.asker.group > 1 else ""),
             f"about {self.tokens_in:,} tokens in, {self.tokens_out:,} out (4 bytes a token: ± 30 % in English, more elsewhere)",
             f"about {self._minutes():,.1f} minutes {self._why()}",
         ]
         rates = self._rates
-        if rates.price_in is not None and rates.price_out is not None:
-            cost = (self.tokens_in * rates.price_in + self.tokens_out * rates.price_out) / 1e6
-            lines.append(f"about {cost:,.2f} at {rates.price_in:g} in and {rates.price_out:g} out a million tokens")
+        if rates.price_in is not None and (rates.price_out is not None or not self.tokens_out):
+            cost = (self.tokens_in * rates.price_in + self.tokens_out * (rates.price_out or 0)) / 1e6
+            lines.append(
+                f"about {cost:,.2f} at {rates.price_in:g} in and {rates.price_out or 0:g} out a million tokens"
+            )
         for number, call in enumerate(self.samples, start=1):
             lines.append(f"sample {number}:")
-            lines += [
-                f"  {m['role']}: {line}" for m in call.body["messages"] for line in m["content"].splitlines() if line
-            ]
+            lines += [f"  {m['role']}: {line}" for m in call.messages for line in m["content"].splitlines() if line]
         return lines
 
     def _minutes(self) -> float:
-        rates = self._rates
-        times = [self.to_send * SECONDS_PER_CALL / rates.most / 60]
+        rates, calls = self._rates, -(-self.to_send // self.asker.group)
+        times = [calls * SECONDS_PER_CALL / rates.most / 60]
         if rates.rpm:
-            times.append(self.to_send / rates.rpm)
+            times.append(calls / rates.rpm)
         if rates.tpm:
             times.append((self.tokens_in + self.tokens_out) / rates.tpm)
         return max(times)

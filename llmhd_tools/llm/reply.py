@@ -1,4 +1,4 @@
-"""What an HTTP response of a chat-completions service means: a reply, or a fault and what to do about it.
+"""What an HTTP response of a service means: a reply, or a fault and what to do about it.
 
 Every response ends as one of four: a ``Reply``; ``Retry`` (worth another attempt, perhaps after a wait that the server
 names); ``Failed`` (this request has no answer and never will); ``ServiceError`` (no request will: the run stops).
@@ -10,7 +10,7 @@ import email.utils
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -57,17 +57,21 @@ class Failed(Exception):
     """This one request gets no answer."""
 
 
+class Refused(Failed):
+    """The service will not have this request, however often it is sent."""
+
+
 _QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 
 
-def read_response(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
-    """The reply in a response. Raises Retry, Failed or ServiceError; see the module."""
+def read_response(status: int, headers: Mapping[str, str], body: bytes, read: Callable[[Any], Reply]) -> Reply:
+    """The reply in a response, whose JSON value ``read`` reads. Raises Retry, Failed or ServiceError; see the module."""
     if 200 <= status < 300:
         try:
             value = json.loads(body)
         except (ValueError, RecursionError):
             raise Retry(f"the service sent no JSON but {_sample(body)}") from None
-        return read_completion(value)
+        return read(value)
     code, message = _error(body)
     told = f"{code}: {message}" if code and message else code or message or "no reason given"
     if status in (401, 403):
@@ -86,24 +90,28 @@ def read_response(status: int, headers: Mapping[str, str], body: bytes) -> Reply
         )
     if status in (408, 409, 425, 429) or status >= 500:
         raise Retry(f"the service says {status} ({told})", wait_of(headers), slower=status == 429)
-    raise Failed(f"the service refuses the request ({status}, {told})")
+    raise Refused(f"the service refuses the request ({status}, {told})")
 
 
-def read_completion(value: Any) -> Reply:
-    """The reply in a chat completion's JSON value. Raises Retry for what is none, Failed for a refusal."""
+def refuse_error(value: Any) -> None:
+    """Raise Retry or ServiceError for an error that came as a success."""
     if isinstance(value, dict) and value.get("error"):
         code, message = _named(value["error"])
         if code in _QUOTA:
             raise ServiceError(f"the account's quota is used up ({code})")
         raise Retry(f"the service sent an error in place of an answer ({code or message})")
+
+
+def read_completion(value: Any) -> Reply:
+    """The reply in a chat completion's JSON value. Raises Retry for what is none, ServiceError for a used-up quota."""
+    refuse_error(value)
     try:
         choice = value["choices"][0]
         message, finish = choice["message"], str(choice.get("finish_reason") or "stop")
         content = message.get("content")
     except (KeyError, IndexError, TypeError, AttributeError):
         raise Retry("the service sent JSON that is no chat completion") from None
-    usage = value.get("usage")
-    usage = usage if isinstance(usage, dict) else {}
+    usage = usage_of(value)
     if content is None and (message.get("refusal") or finish in ("content_filter", "length")):
         content, finish = "", finish if finish != "stop" else "refusal"
     if not isinstance(content, str):
@@ -113,9 +121,9 @@ def read_completion(value: Any) -> Reply:
     return Reply(
         content.encode(errors="replace").decode(),
         finish,
-        _count(usage, "prompt_tokens"),
-        _count(usage, "completion_tokens"),
-        _count(details if isinstance(details, dict) else {}, "cached_tokens"),
+        count(usage, "prompt_tokens"),
+        count(usage, "completion_tokens"),
+        count(details if isinstance(details, dict) else {}, "cached_tokens"),
         *(expected or (None, None)),
     )
 
@@ -138,7 +146,14 @@ def wait_of(headers: Mapping[str, str]) -> float | None:
     return None
 
 
-def _count(usage: Mapping[str, Any], name: str) -> int:
+def usage_of(value: Mapping[str, Any]) -> dict[str, Any]:
+    """What an answer says that it cost."""
+    usage = value.get("usage")
+    return usage if isinstance(usage, dict) else {}
+
+
+def count(usage: Mapping[str, Any], name: str) -> int:
+    """A number of tokens, 0 where it is none."""
     number = usage.get(name)
     return number if type(number) is int and number >= 0 else 0
 

@@ -38,10 +38,6 @@ class Dropout:
     draws: Tensor
     least: int
 
-    def apply(self, out: Tensor, part: slice, spare: Tensor) -> None:
-        """Put zeros into these rows of the output."""
-        out *= torch.ge(self.draws[part], self.least, out=spare)
-
 
 @dataclass(frozen=True)
 class _Dense:
@@ -56,81 +52,103 @@ class _Dense:
     far: Tensor
     length: Tensor
     out: Tensor
-    dropout: Dropout | None
     matrix: Tensor
 
     @classmethod
     def forward(cls, near: Tensor, far: Tensor, w: Weights, dropout: Dropout | None, memory: Memory) -> _Dense:
         """The layer at work; its result is ``out``."""
         matrix, bias = torch.cat([w.w1, w.w2], dim=1), w.b1 + w.b2
-        layer, across = (
-            cls(near, far, near.new_empty(len(near), 1), memory("out", near), dropout, matrix),
-            matrix.T.clone(),
-        )
+        layer = cls(near, far, near.new_empty(len(near), 1), memory("out", near), matrix)
+        across = matrix.T.clone()
 
-        def work(lane: int, part: slice) -> None:
-            out = torch.addmm(bias, layer._pair(part, memory), across, out=layer.out[part])
+        tiles = _tiles(near, far, layer.out, layer.length, *([dropout.draws] if dropout else []))
+
+        def work(lane: int, tile: tuple[Tensor, ...]) -> None:
+            near, far, out, length, *draws = tile
+            space = _space(near)
+            torch.addmm(bias, space.fill(near, far), across, out=out)
             F.leaky_relu_(out, SLOPE)
             if dropout is not None:
-                dropout.apply(out, part, _spare("hidden", near, part, memory))
-            length = torch.linalg.vector_norm(out, dim=1, keepdim=True, out=layer.length[part]).clamp_min_(TINY)
-            out /= length
+                out *= torch.ge(*draws, dropout.least, out=space.row)
+            out /= torch.linalg.vector_norm(out, dim=1, keepdim=True, out=length).clamp_min_(TINY)
 
-        over(_tiles(near), work)
+        over(tiles, work)
         return layer
 
-    def backward(self, gradient: Tensor, to_near: Tensor, to_far: Tensor, memory: Memory) -> list[Tensor]:
+    def backward(self, gradient: Tensor, to_near: Tensor, to_far: Tensor) -> list[Tensor]:
         """Writes the gradients of near and far (n, dim), gives those of the weights.
 
         ``to_near`` may be the output and ``to_far`` may be far, which are not needed afterwards.
         """
-        dim = gradient.shape[1]
-        to_matrix, to_bias = gradient.new_zeros(LANES, 2 * dim, dim), gradient.new_zeros(LANES, dim)
+        dim, one = gradient.shape[1], torch.ones_like(self.length)
+        to_matrix, to_bias = gradient.new_zeros(LANES, dim, 2 * dim), gradient.new_zeros(LANES, dim)
+        scale = self.length.reciprocal()
+        tiles = _tiles(gradient.contiguous(), self.near, self.far, self.out, scale, one, to_near, to_far)
 
-        def work(lane: int, part: slice) -> None:
-            hidden = self._before(part, gradient[part], memory)
-            to_matrix[lane].addmm_(self._pair(part, memory).T, hidden)
+        def work(lane: int, tile: tuple[Tensor, ...]) -> None:
+            gradient, near, far, out, scale, one, to_near, to_far = tile
+            space = _space(near)
+            # The gradient of v · g/‖v‖, at a v of length 1 and a g of 1/length, so that of normalising; then of
+            # LeakyReLU; then of dropping (and a row of zeros, to which the first does not apply, gets none).
+            hidden, _ = torch.ops.aten._weight_norm_interface_backward(gradient, out, scale, one, 0)
+            torch.ops.aten.leaky_relu_backward.grad_input(hidden, out, SLOPE, True, grad_input=hidden)
+            torch.ops.aten.hardshrink_backward.grad_input(hidden, out, 0.0, grad_input=hidden)
+            to_matrix[lane].addmm_(hidden.T, space.fill(near, far))
             to_bias[lane] += hidden.sum(0)
-            both = torch.mm(hidden, self.matrix, out=_spare("to pair", gradient, part, memory, 2))
-            to_sum, to_product = both.split(dim, dim=1)
-            torch.addcmul(to_sum, to_product, self.far[part], out=to_near[part])
-            torch.addcmul(to_sum, to_product, self.near[part], out=to_far[part])
+            torch.mm(hidden, self.matrix, out=space.pair)
+            torch.addcmul(space.left, space.right, far, out=to_near)
+            torch.addcmul(space.left, space.right, near, out=to_far)
 
-        over(_tiles(gradient), work)
-        first, second = to_matrix.sum(0).T.split(dim, dim=1)
+        over(tiles, work)
+        first, second = to_matrix.sum(0).split(dim, dim=1)
         bias = to_bias.sum(0)
         return [first, second, bias, bias]
 
-    def _pair(self, part: slice, memory: Memory) -> Tensor:
-        """E + P beside P ⊙ E, (rows, 2 · dim): with both weights side by side, a product with each is one product."""
-        near, far = self.near[part], self.far[part]
-        pair = _spare("pair", self.near, part, memory, 2)
-        left, right = pair.split(near.shape[1], dim=1)
-        torch.add(near, far, out=left)
-        torch.mul(near, far, out=right)
-        return pair
 
-    def _before(self, part: slice, gradient: Tensor, memory: Memory) -> Tensor:
-        """The gradient before normalising, dropout and activation, in this thread's memory."""
-        result, out = self.out[part], _spare("hidden", self.out, part, memory)
-        along = torch.mul(gradient, result, out=out).sum(1, keepdim=True)
-        hidden = torch.addcmul(gradient, result, along, value=-1.0, out=out).div_(self.length[part])
-        torch.ops.aten.leaky_relu_backward.grad_input(hidden, result, SLOPE, True, grad_input=hidden)
-        if self.dropout is not None:
-            hidden *= torch.ne(result, 0.0, out=_spare("kept", self.out, part, memory))
-        return hidden
+@dataclass(frozen=True)
+class _Space:
+    """A thread's memory for one tile: ``pair`` (rows, 2 · dim) is ``left`` beside ``right``, ``row`` (rows, dim)."""
 
+    pair: Tensor
+    left: Tensor
+    right: Tensor
+    row: Tensor
 
-def _tiles(table: Tensor) -> list[slice]:
-    size = TILE if table.device.type == "cpu" else max(len(table), 1)
-    return [slice(start, min(start + size, len(table))) for start in range(0, len(table), size)]
+    @classmethod
+    def of(cls, pair: Tensor, row: Tensor) -> _Space:
+        """Of two tables."""
+        return cls(pair, *pair.split(row.shape[1], dim=1), row)
+
+    def fill(self, near: Tensor, far: Tensor) -> Tensor:
+        """E + P beside P ⊙ E: with both weights side by side, a product with each is one product."""
+        torch.add(near, far, out=self.left)
+        torch.mul(near, far, out=self.right)
+        return self.pair
 
 
-def _spare(name: str, table: Tensor, part: slice, memory: Memory, width: int = 1) -> Tensor:
-    """This thread's memory for a tile of ``width`` times the table's width."""
-    rows = min(TILE, len(table)) if table.device.type == "cpu" else len(table)
-    spare = memory(f"{name} {threading.get_ident()}", table[:1].expand(rows * width, -1))
-    return spare.view(rows, -1)[: part.stop - part.start]
+class _Spaces(threading.local):
+    def __init__(self) -> None:
+        self.by_size: dict[tuple[int, int], _Space] = {}
+
+
+_spaces = _Spaces()
+
+
+def _space(tile: Tensor) -> _Space:
+    rows, dim = tile.shape
+    if tile.device.type != "cpu":
+        return _Space.of(tile.new_empty(rows, 2 * dim), tile.new_empty(rows, dim))
+    if (TILE, dim) not in _spaces.by_size:
+        _spaces.by_size[TILE, dim] = _Space.of(tile.new_empty(TILE, 2 * dim), tile.new_empty(TILE, dim))
+    space = _spaces.by_size[TILE, dim]
+    return _Space.of(space.pair[:rows], space.row[:rows])
+
+
+def _tiles(*tables: Tensor) -> list[tuple[Tensor, ...]]:
+    """The tables' rows in equal parts, of at most TILE on a CPU, so that threads end together; else all at once."""
+    rows = max(len(tables[0]), 1)
+    count = -(-rows // TILE) if tables[0].device.type == "cpu" else 1
+    return list(zip(*(table.split(-(-rows // count)) for table in tables), strict=True))
 
 
 def _fresh(name: str, like: Tensor) -> Tensor:
@@ -152,7 +170,7 @@ class _Layer(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         to_near, to_far = torch.empty_like(gradient), torch.empty_like(gradient)
-        weights = ctx.layer.backward(gradient, to_near, to_far, _fresh)
+        weights = ctx.layer.backward(gradient, to_near, to_far)
         return to_near, to_far, *weights, None
 
 
@@ -197,7 +215,7 @@ class _Rows(torch.autograd.Function):
         for k in range(len(ctx.layers) - 1, -1, -1):
             last = k == len(ctx.layers) - 1
             layer = ctx.layers[k]
-            grads = layer.backward(gathered, layer.out, layer.far, _fresh if last else _memory(ctx, k)) + grads
+            grads = layer.backward(gathered, layer.out, layer.far) + grads
             if last:
                 gathered = _spread(adjacency, table, rows, layer.out, layer.far)
             else:

@@ -13,11 +13,14 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import torch
 
 _MANY = 8  # beyond that a table's pass is limited by memory
 LANES = 8
+
+Part = TypeVar("Part")
 
 
 class _Width:
@@ -44,7 +47,7 @@ def wide() -> Iterator[None]:
         torch.set_num_threads(1)
 
 
-def over(parts: Sequence[slice], work: Callable[[int, slice], None]) -> None:
+def over(parts: Sequence[Part], work: Callable[[int, Part], None]) -> None:
     """Call ``work(lane, part)`` for every part; lanes run side by side, the parts of one lane in turn.
 
     For many passes over the same few rows: one barrier, where ``wide`` would have one a pass. What ``work`` adds up

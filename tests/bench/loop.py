@@ -21,6 +21,7 @@ from typing import Any
 from llmhd_tools.cli import main as llmhd
 from llmhd_tools.commands import loop
 from llmhd_tools.commands.training import Run
+from llmhd_tools.llm import provider
 from llmhd_tools.llm.provider import Answer, Request
 from llmhd_tools.train.trainer import Trainer
 
@@ -74,14 +75,14 @@ class Clock:
 class Remembering:
     """A provider whose answers are kept from run to run."""
 
-    def __init__(self, provider: Any, kept: dict[Request, Answer]) -> None:
-        self.provider, self.kept, self.name, self.notice = provider, kept, provider.name, provider.notice
+    def __init__(self, asked: Any, kept: dict[Request, Answer]) -> None:
+        self.asked, self.kept, self.name, self.notice = asked, kept, asked.name, asked.notice
 
     def answer(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """The kept answer, else the provider's."""
         for request in requests:
             if request not in self.kept:
-                (self.kept[request],) = self.provider.answer([request])
+                (self.kept[request],) = self.asked.answer([request])
             yield self.kept[request]
 
 
@@ -97,8 +98,8 @@ def main() -> int:
     for owner, name, stage in STAGES:
         setattr(owner, name, clock.timed(stage, getattr(owner, name)))
     if asked.scores == "cached":
-        opened = loop.open_provider
-        loop.open_provider = lambda *a, **k: Remembering(opened(*a, **k), kept)  # type: ignore[assignment]
+        opened = provider.open_provider
+        provider.open_provider = lambda *a, **k: Remembering(opened(*a, **k), kept)  # type: ignore[assignment]
     epoch = loop.Loop._epoch
 
     def denoised_only(self: Any, number: int) -> None:

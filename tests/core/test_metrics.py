@@ -58,7 +58,8 @@ def test_top_items_is_the_full_sort(columns, k, seed, hidden, ties):
     if ties:
         scores = np.round(scores)
     scores[rng.random(scores.shape) < hidden] = -np.inf
-    top = top_items(scores, k)
+    rows, top = top_items(scores, k)
+    assert rows.tolist() == [0, 1, 2]
     assert top.shape == (3, min(k, columns))
     for row, found in zip(scores, top, strict=True):
         assert len(set(found.tolist())) == len(found)
@@ -72,11 +73,26 @@ def test_top_items_around_the_chunk_size(columns, k):
         scores = np.arange(columns, 0, -1, dtype=np.float32)[None] / 1000
         scores[0, best] = 9
         scores[0, columns - 1] = 8  # the last column, in the rest behind the whole chunks
-        assert top_items(scores, k)[0, :2].tolist() == [best, columns - 1][:k]
+        assert top_items(scores, k)[1][0, :2].tolist() == [best, columns - 1][:k]
+
+
+@pytest.mark.parametrize("k", [1, 5, 20])
+def test_top_items_leaves_out_no_row_whose_list_holds_what_is_wanted(k):
+    rng = np.random.default_rng(k)
+    scores = np.round(rng.normal(size=(200, 40 * _CHUNK + 5)), 1).astype(np.float32)  # with ties
+    every, whole = top_items(scores, k)
+    item = rng.permutation(scores.shape[1])[:200]
+    for column in (item, scores.argmax(1), whole[:, k - 1]):
+        wanted = scores[every, column]
+        rows, top = top_items(scores, k, wanted)
+        assert top.tolist() == whole[rows].tolist()
+        left_out = np.setdiff1d(every, rows)
+        assert (scores[left_out, whole[left_out, -1]] > wanted[left_out]).all()
+    assert len(top_items(scores, k, np.full(200, -9, np.float32))[0]) == 0
 
 
 def test_top_items_of_a_list_longer_than_the_items():
-    assert top_items(np.array([[1, 3, 2]], np.float32), 10).tolist() == [[1, 2, 0]]
+    assert top_items(np.array([[1, 3, 2]], np.float32), 10)[1].tolist() == [[1, 2, 0]]
 
 
 def axis_world():

@@ -1,4 +1,4 @@
-"""CSV, TSV, Parquet, RecBole atomic files and MovieLens folders, from tiny files written here."""
+"""CSV, TSV, Parquet, NPZ, RecBole atomic files and MovieLens folders, from tiny files written here."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_delimiters_and_headers(tmp_path: Path) -> None:
     assert read_source("tsv", tsv).interactions.item == ["b"]
     refused("cannot tell the kind", "columns", semi, UsageError)
     refused("must be one character", "csv", semi, UsageError, delimiter="::")
-    refused("must be csv, tsv or parquet", "columns", semi, UsageError, kind="xls")
+    refused("must be csv, tsv, parquet or npz", "columns", semi, UsageError, kind="xls")
 
 
 @pytest.mark.parametrize(
@@ -210,6 +210,61 @@ def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     path = parquet(tmp_path / "a.parquet", user=["a"], item=["b"])
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     refused("pip install 'llmhd-tools[parquet]'", "columns", path, UsageError)
+
+
+# ---- NPZ
+
+NPZ_COLUMNS: dict[str, Any] = {
+    "u": [7, 8, 7],
+    "i": ["a", "b", "ü"],
+    "r": np.array([1, 2, 3], np.int8),
+    "t": [0, 1.5, 2],
+}
+
+
+def npz(path: Path, **columns: Any) -> Path:
+    np.savez_compressed(path, **columns)
+    return path
+
+
+def test_npz(tmp_path: Path) -> None:
+    path = npz(tmp_path / "a.npz", **NPZ_COLUMNS, other=np.zeros((2, 2)))
+    for format in ("columns", "npz"):
+        rows = read_source(format, path, **RATED).interactions
+        assert rows.user == ["7", "8", "7"] and rows.item == ["a", "b", "ü"]
+        assert rows.rating is not None and rows.rating.tolist() == [1, 2, 3]
+        assert rows.timestamp is not None and rows.timestamp.tolist() == [0, 1.5, 2]
+    rows = read_source("columns", path, user="u", item="i").interactions
+    assert rows.rating is None and rows.timestamp is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"u": ["a", "", "b"]}, "row 2: empty 'u' id"),
+        ({"u": [1.0, 2.0, 3.0]}, "column 'u' is of type float64, ids must be strings or integers"),
+        ({"u": [True, False, True]}, "ids must be strings or integers"),
+        ({"u": [b"a", b"b", b"c"]}, "ids must be strings or integers"),
+        ({"u": [[1], [2], [3]]}, "2 dimensions"),
+        ({"u": np.array([1, 2, None])}, "type object"),
+        ({"u": [1, 2]}, "columns u, i, r, t are not of one length"),
+        ({"r": [1.0, float("nan"), 1.0]}, "row 2: 'r' is nan"),
+        ({"t": [float("inf"), 1.0, 1.0]}, "row 1: 't' is inf"),
+        ({"r": ["1", "2", "3"]}, "column 'r' is of type <U1, must be numeric"),
+        ({name: [] for name in "uirt"}, "not of one length above 0"),
+        (dict.fromkeys("uirt", 1), "not of one length above 0"),
+    ],
+)
+def test_bad_npz_columns(tmp_path: Path, change: Any, message: str) -> None:
+    refused(message, "columns", npz(tmp_path / "a.npz", **NPZ_COLUMNS | change), **RATED)
+
+
+def test_npz_without_the_column_or_damaged(tmp_path: Path) -> None:
+    path = npz(tmp_path / "a.npz", u=["a", "b"], i=["x", "y"])
+    refused("a.npz: column 'v' is not among the columns u, i", "npz", path, user="v", item="i")
+    blob = path.read_bytes()
+    for end in (0, 3, len(blob) // 2, len(blob) - 1):
+        refused("not a whole .npz", "npz", write(path, blob[:end]), user="u", item="i")
 
 
 # ---- RecBole

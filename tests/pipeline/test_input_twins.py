@@ -103,19 +103,34 @@ def test_text_and_binary_interactions_give_the_same_profiles_and_measures(llmhd,
     assert measured[0] == measured[1]
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_the_noise_marks_of_the_training_data_change_nothing(llmhd, stages, words, snapshot, loss):
-    path = llmhd.folder / "train.jsonl"
-    records = [json.loads(line) for line in path.read_text().splitlines()]
+@pytest.mark.parametrize(
+    ("loss", "denoise"),
+    [
+        *((loss, denoise) for loss in LOSSES for denoise in ("none", "loss", "llmhd", "t-ce")),
+        ("bpr", "r-ce"),
+        ("bpr", "rgcf"),
+        ("bce", "dcf"),
+    ],
+)
+def test_the_noise_marks_change_nothing_but_what_is_measured_against_them(llmhd, words, snapshot, loss, denoise):
+    """Marks as they are, turned round, or none: the same bytes, also of what is measured on held-out data."""
+    kept = {name: (llmhd.folder / f"{name}.jsonl").read_text().splitlines() for name in ("train", "valid", "test")}
+    kept["disliked"] = kept["test"][::2]
+    held_out = ["--select", "trimmed:ndcg@5", "--disliked", "disliked.jsonl", "--unknown", "skip"]
     folders = []
-    for name, noise in [("marked", lambda n: n), ("flipped", lambda n: not n), ("bare", lambda n: None)]:
-        poisoned = [{**r, "noise": noise(r["noise"]), "rating": 1 if name == "flipped" else 5} for r in records]
-        if name == "bare":
-            poisoned = [{"user": r["user"], "item": r["item"]} for r in records]
-        path.unlink()
-        path.write_text("".join(json.dumps(record) + "\n" for record in poisoned))
-        llmhd(*words(loss, "llmhd", "--keep", "-o", name))
+    for name in ("marked", "flipped", "bare"):
+        for part, rows in kept.items():
+            path = llmhd.folder / f"{part}.jsonl"
+            path.unlink(missing_ok=True)  # a link to the world's file
+            records = [json.loads(row) for row in rows]
+            for row, record in enumerate(records):
+                noisy = record.pop("noise", row % 3 == 0) == (name == "marked")
+                marks = {"noise": noisy, "hard": not noisy and row % 2 == 0, "rating": 1 if noisy else 5}
+                record |= {} if name == "bare" else marks
+            path.write_text("".join(json.dumps(record) + "\n" for record in records))
+        llmhd(*words(loss, denoise, "--keep", *held_out, "-o", name))
         folders.append(snapshot(llmhd.folder / name))
+    assert b"disliked-share" in folders[0]["metrics.jsonl"] and b"trimmed-ndcg" in folders[0]["metrics.jsonl"]
     assert folders[0] == folders[1] == folders[2]
 
 

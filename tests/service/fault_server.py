@@ -1,7 +1,7 @@
-"""A chat-completions server on loopback that answers well, or badly in every way that servers do.
+"""A server of chat completions and embeddings on loopback that answers well, or badly in every way that servers do.
 
 In a test it runs in a thread: ``with FaultServer() as server``; for the benchmark as a process of its own:
-``python tests/service/fault_server.py [LATENCY]`` prints its address. Answers depend on the messages alone.
+``python tests/service/fault_server.py [LATENCY]`` prints its address. Answers depend on the messages or texts alone.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ def answer_to(body: Body) -> str:
     digest = hashlib.sha256(json.dumps(body["messages"]).encode()).digest()
     if "<summarization>" in text:
         return f"<summarization>Reads about {digest.hex()[:8]} above all.</summarization>"
+    if "<relevance>" in text:
+        return f"<relevance>{('High', 'Mid', 'Low')[digest[0] % 3]}</relevance>"
     if "<profile>" in text:
         return f"<profile>Reads about {digest.hex()[:8]} now.</profile>"
     return f"<s>{1 + digest[0] % 10}</s>"
@@ -38,6 +40,22 @@ def completion(content: Any, finish: str = "stop", **more: Any) -> Body:
     return {
         "id": "c-1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage
     }  # fmt: skip
+
+
+WIDTH = 4
+
+
+def vector_of(text: str) -> list[float]:
+    """A vector that depends on the text alone."""
+    return [byte / 256 for byte in hashlib.sha256(text.encode()).digest()[:WIDTH]]
+
+
+def embeddings(body: Body, vector: Callable[[str], Any] = vector_of) -> Body:
+    """The vectors of a request's texts, in no special order, as the protocol allows."""
+    texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+    data = [{"object": "embedding", "index": n, "embedding": vector(text)} for n, text in enumerate(texts)]
+    usage = {"prompt_tokens": 10 * len(texts), "total_tokens": 10 * len(texts)}
+    return {"object": "list", "model": body["model"], "data": data[::-1], "usage": usage}
 
 
 def response(value: Any, status: int = 200, *headers: str, kind: str = "application/json") -> bytes:
@@ -131,6 +149,24 @@ FAULTS: dict[str, Fault] = {
     ),
     "chatty": lambda c, b: response(completion("Let me think about it. It could be an 8/10.")),
 }
+VECTOR_FAULTS: dict[str, Fault] = {
+    "too-few": lambda c, b: response(embeddings(b) | {"data": embeddings(b)["data"][1:]}),
+    "too-many": lambda c, b: response(
+        embeddings(b) | {"data": [*embeddings(b)["data"], {"index": 99, "embedding": []}]}
+    ),
+    "twice": lambda c, b: response(embeddings(b) | {"data": embeddings(b)["data"][1:] * 2}),
+    "nan": lambda c, b: response(embeddings(b, lambda text: [float("nan")] * WIDTH)),
+    "huge-number": lambda c, b: response(embeddings(b, lambda text: [1e300] * WIDTH)),
+    "null": lambda c, b: response(embeddings(b, lambda text: [None] * WIDTH)),
+    "words": lambda c, b: response(embeddings(b, lambda text: ["1"] * WIDTH)),
+    "booleans": lambda c, b: response(embeddings(b, lambda text: [True] * WIDTH)),
+    "no-numbers": lambda c, b: response(embeddings(b, lambda text: [])),
+    "ragged": lambda c, b: response(embeddings(b, lambda text: [1.0] * (1 + ("0" in text)))),
+    "nested": lambda c, b: response(embeddings(b, lambda text: [[1.0]])),
+    "one-number": lambda c, b: response(embeddings(b, lambda text: 1.0)),
+    "completion": lambda c, b: response(completion("<s>8</s>")),
+}
+WIDER: dict[str, Fault] = {"wider": lambda c, b: response(embeddings(b, lambda text: [1.0] * (WIDTH + 1)))}
 
 
 class FaultServer:
@@ -142,7 +178,7 @@ class FaultServer:
         self.bodies: list[Body] = []
         self.keep_bodies = True
         self.times: list[float] = []
-        self.answered: Counter[str] = Counter()  # digest of the messages -> whole good answers sent
+        self.answered: Counter[str] = Counter()  # messages, or text -> whole good answers sent
         self.open = self.most = 0  # requests being worked on
         self.routes: dict[str, Callable[[str, bytes], bytes]] = {}
 
@@ -233,9 +269,12 @@ class Connection(asyncio.Protocol):
         self.server.open -= 1
         fault = self.server.behave(request, number)
         if fault is not None:
-            data = FAULTS[fault](self, request)
+            data = (FAULTS | VECTOR_FAULTS | WIDER)[fault](self, request)
             if data is not None:
                 self.send(data)
+        elif "input" in request and not self.transport.is_closing():
+            self.server.answered.update([request["input"]] if isinstance(request["input"], str) else request["input"])
+            self.send(response(embeddings(request)))
         elif not self.transport.is_closing():
             self.server.answered[json.dumps(request["messages"])] += 1
             self.send(response(completion(answer_to(request))))

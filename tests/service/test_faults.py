@@ -17,7 +17,7 @@ from llmhd_tools.llm.client import Client
 from llmhd_tools.llm.engine import Engine
 from llmhd_tools.llm.limits import Limits
 from llmhd_tools.llm.provider import Answer
-from llmhd_tools.llm.reply import Failed, Reply, Retry
+from llmhd_tools.llm.reply import Failed, Refused, Reply, Retry
 from llmhd_tools.llm.usage import Usage
 
 KEY = "sk-canary-7f3d9a51c2"
@@ -67,7 +67,7 @@ def test_a_fault_ends_cleanly(fault, transport, monkeypatch):
         found = outcome(server, transport, monkeypatch)
         assert time.monotonic() - started < 3
         kind = next(
-            kind for names, kind in [(RETRIED, Retry), (FAILED, Failed), (STOPS, ServiceError), (REPLIES, Reply)]
+            kind for names, kind in [(RETRIED, Retry), (FAILED, Refused), (STOPS, ServiceError), (REPLIES, Reply)]
             if fault in names
         )  # fmt: skip
         assert type(found) is kind, found

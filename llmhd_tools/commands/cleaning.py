@@ -1,0 +1,88 @@
+"""The stages with which ``run`` cleans the graph: suspects, their scores, and the pairs that leave (docs/graph.md)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from llmhd_tools.errors import UsageError
+
+if TYPE_CHECKING:
+    from llmhd_tools.commands.dropping import Drop
+    from llmhd_tools.commands.loading import Training
+    from llmhd_tools.files.tables import Table
+    from llmhd_tools.files.tensors import Tensors
+    from llmhd_tools.llm.provider import Provider
+
+_JUDGED = 2.0  # times the share to cut are scored: those, and the next that may take their places
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Who scores suspects, and by which texts of users and items."""
+
+    profiles: Mapping[str, str]
+    items: Mapping[str, str]
+    provider: Provider
+
+    def score(self, suspects: Table) -> Table:
+        """As ``llmhd score``."""
+        from llmhd_tools.commands.score import provenance, score
+
+        scored = score(suspects, self.profiles, self.items, self.provider)
+        scored.meta = provenance(suspects, self.profiles, self.items, self.provider)
+        return scored
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """After which ``epochs`` to cut which ``share`` of the training pairs, and how to rank them; see ``suspect``."""
+
+    epochs: tuple[int, ...]
+    share: float
+    text_weight: float
+    leave_one_out: bool
+
+    @classmethod
+    def parse(cls, at: str, epochs: int, share: float, text_weight: float, leave_one_out: bool) -> Cleaning:
+        """Of the options of ``run``. Raises UsageError where ``at`` is no list of epochs, or none before the last."""
+        found = sorted({int(part) if part.strip().isdecimal() else 0 for part in at.split(",")})
+        if found[0] < 1:
+            raise UsageError(f"--clean-at '{at}' is not a list of epochs such as 8,16")
+        if found[0] >= epochs:
+            raise UsageError(f"--clean-at {found[0]} leaves no epoch on the clean graph within --epochs {epochs}")
+        return cls(tuple(found), share, text_weight, leave_one_out)
+
+    def before(self, epoch: int) -> int:
+        """The last cleaning that came before the end of ``epoch``, 0 for none."""
+        return max((at for at in self.epochs if at < epoch), default=0)
+
+    def clean(
+        self,
+        epoch: int,
+        training: Training,
+        history: Iterable[Tensors],
+        drop: Drop | None,
+        judge: Judge | None,
+        folder: str,
+    ) -> Table:
+        """The suspects to cut after ``epoch``; the tables of each step are written into ``folder``.
+
+        Of the ``history``, the epochs since the last cleaning count, which were trained without ``drop``.
+        """
+        from llmhd_tools.commands.suspect import suspects
+        from llmhd_tools.files.tables import write_chunks, write_table
+
+        since = [z for z in history if z.meta["epoch"] > self.before(epoch)]
+        how: dict[str, Any] = {"leave_one_out": self.leave_one_out, "drop": drop}
+        scored = None
+        if judge and self.text_weight:
+            doubtful = suspects(training, since, min(_JUDGED * self.share, 1.0), **how)
+            write_table(os.path.join(folder, f"suspects-{epoch}.npz"), doubtful)
+            scored = judge.score(doubtful)
+            write_chunks(os.path.join(folder, f"scored-{epoch}.npz"), [scored])  # as ``score`` does
+        cut = suspects(training, since, self.share, scored, self.text_weight, **how)
+        write_table(os.path.join(folder, f"drop-{epoch}.npz"), cut)
+        return cut

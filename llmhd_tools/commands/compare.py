@@ -1,0 +1,128 @@
+"""``llmhd compare``: runs side by side, mean ± sd over seeds, with a paired t-test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from llmhd_tools.options import Quiet, Verbose, one_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from llmhd_tools.commands.runs import Run, Wanted
+    from llmhd_tools.files.tables import Table
+
+Record = dict[str, Any]
+_BY_SUFFIX = {".jsonl": "jsonl", ".npz": "jsonl", ".md": "markdown", ".tex": "latex"}
+
+Runs = Annotated[list[str], typer.Argument(help="Folders of runs, or NAME=PATTERN for all runs of one.", metavar="RUN...")]
+RunMetrics = Annotated[
+    str | None,
+    typer.Option("--metrics", help="Such as recall@10,ndcg@10. [all of the split]", metavar="NAMES"),
+]
+Split = typer.Option("--split", help="test; or valid or train, at the epoch that was best on valid.")
+
+
+def command(
+    runs: Runs,
+    metrics: RunMetrics = None,
+    split: Annotated[str, Split] = "test",
+    baseline: Annotated[
+        str | None,
+        typer.Option("--baseline", help="Test each against this one, not the best against the runner-up.", metavar="NAME"),
+    ] = None,
+    beside: Annotated[
+        str | None, typer.Option("--beside", help="Published figures to show as well (kind comparison).", metavar="FILE")
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="table, markdown, latex or jsonl. [as -o ends: .md, .tex, .jsonl; else table]",
+            callback=one_of("table", "markdown", "latex", "jsonl"),
+        ),
+    ] = None,
+    output: Annotated[str, typer.Option("-o", "--output", help="Where to write; - is stdout.", metavar="FILE")] = "-",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Compare runs: mean ± sd over seeds, paired t-test.
+
+    Runs that differ in nothing but their seed and their files are one row. Its name is the folder's without the seed
+    (bpr of runs/bpr-1, runs/bpr/2), or NAME with NAME=PATTERN. The best of each metric is bold, the runner-up
+    underlined; the t-test pairs runs by seed. A value that runs do not have is blank.
+
+    \b
+    Examples:
+      llmhd compare runs/bpr-1 runs/bpr-2 runs/bpr-3 runs/llmhd-1 runs/llmhd-2 runs/llmhd-3
+      llmhd compare 'BPR=runs/bpr-*' 'LLMHD=runs/llmhd-*' --baseline BPR --metrics recall@10,ndcg@10 -o table.tex
+      llmhd compare runs/* --split valid --format jsonl
+    """
+    from llmhd_tools.commands.layout import lay_out
+    from llmhd_tools.commands.runs import by_row, check_seeds, check_settings, parse_wanted, read_runs, tell_odd
+    from llmhd_tools.errors import UsageError
+    from llmhd_tools.files.streams import check_output, open_out, suffix_of
+    from llmhd_tools.files.tables import from_records, read_table, write_table
+
+    check_output(output, [beside])
+    wanted = parse_wanted(metrics) if metrics else None
+    found = read_runs(runs)
+    for row in by_row(found).values():
+        check_seeds(row)
+        check_settings(row)
+    if baseline is not None and baseline not in by_row(found):
+        raise UsageError(f"--baseline '{baseline}' is none of {', '.join(by_row(found))}")
+    tell_odd("compare", found, split)
+    published = read_table(beside, "comparison") if beside else None
+    records = compare_runs(found, wanted, split, baseline, published)
+    form = form or _BY_SUFFIX.get(suffix_of(output), "table")
+    if form == "jsonl":
+        write_table(output, from_records("comparison", records, output))
+        return
+    with open_out(output) as out:
+        out.write(lay_out(records, form).encode())
+
+
+def compare_runs(
+    runs: Sequence[Run],
+    wanted: Sequence[Wanted] | None,
+    split: str,
+    baseline: str | None = None,
+    published: Table | None = None,
+) -> list[Record]:
+    """Records of kind comparison: for each metric the rows in order of their first run, published figures behind.
+
+    Raises InputError where a run has nothing measured on the split, UsageError for a metric that no run has.
+    """
+    from llmhd_tools.commands.runs import by_row, spell
+    from llmhd_tools.core.comparison import compare
+    from llmhd_tools.errors import InputError, UsageError
+    from llmhd_tools.files.tables import to_records
+
+    measured = [run.measured(split) for run in runs]
+    for run, values in zip(runs, measured, strict=True):
+        if not values:
+            raise InputError(f"has no {split} metrics; is the run finished, and was it given --{split}?", where=run.folder)
+    known = list(dict.fromkeys(metric for values in measured for metric in values))
+    for metric in wanted or []:
+        if metric not in known:
+            raise UsageError(f"--metrics {spell(metric)} is in no run; there are {', '.join(map(spell, known))}")
+    epochs = {row: sum(run.best_epoch for run in its) / len(its) for row, its in by_row(runs).items()}
+    others = [r for r in to_records(published)] if published is not None else []
+    records = []
+    for metric in wanted or known:
+        head = {"metric": metric[0], "k": metric[1]}
+        methods: dict[str, dict[int, float]] = {}
+        for run, values in zip(runs, measured, strict=True):
+            if metric in values:
+                methods.setdefault(run.row, {})[run.seed] = values[metric]
+        for row, found in compare(methods, metric[0], baseline).items():
+            tested = {"against": found.against if found.p is not None else None, "p": found.p}
+            spread = {"value": found.mean, "sd": found.sd, "runs": found.runs, "place": found.place}
+            records.append({"row": row, "split": split, **head, **spread, "epoch": epochs[row], **tested})
+        for record in others:
+            if (record["metric"], record.get("k")) == metric:
+                records.append({"row": record["row"], **head, "value": record["value"], "published": True})
+    return [{name: value for name, value in record.items() if value is not None} for record in records]

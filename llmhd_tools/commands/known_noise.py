@@ -1,0 +1,77 @@
+"""How well a high loss, and what was dropped, match the known noise of the training interactions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llmhd_tools.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from llmhd_tools.files.tables import Table
+    from llmhd_tools.files.tensors import Tensors
+
+Record = dict[str, Any]
+Values = dict[str, float | None]
+
+
+def noise_metrics(z: Tensors, train: Table, verdicts: Table | None) -> list[Record]:
+    """Metric records against the ``noise`` marks, and the ``hard`` marks where there are any; None is left out.
+
+    ``noise-auc``: chance that a noisy pair scores below a clean one. With verdicts, of an epoch's noisy positives:
+    ``dropped-precision``, noisy share of the dropped; ``dropped-recall``, share of the noisy pairs that were dropped;
+    ``dropped-auc``, chance that a noisy pair was dropped and a clean one was not, half where both were or neither;
+    ``hard-clean``, clean share of the kept; ``hard-recall``, kept share of the truly hard. Raises InputError where no
+    row is marked.
+    """
+    from llmhd_tools.core.auc import auc
+    from llmhd_tools.core.pruning import predictions
+
+    if "noise" not in train:
+        raise InputError("has no 'noise' marks to measure against", where=train.source)
+    embeddings = z.aligned(train.users, train.items)
+    scores = predictions(embeddings, train["user"], train["item"], "raw")
+    values: Values = {"noise-auc": auc(-scores, train["noise"] == 1)}
+    if verdicts is not None:
+        values |= _verdict_metrics(train, verdicts)
+    head: Record = {"epoch": z.meta["epoch"]} if "epoch" in z.meta else {}
+    head["split"] = "train"
+    return [head | {"metric": name, "value": value} for name, value in values.items() if value is not None]
+
+
+def _verdict_metrics(train: Table, verdicts: Table) -> Values:
+    import numpy as np
+
+    pairs, judged = _keys(train, train), _keys(verdicts, train)
+    positive = verdicts["label"] == 1 if "label" in verdicts else np.ones(len(verdicts), dtype=bool)
+    was_dropped = np.array(verdicts.columns["verdict"], dtype=str) == "dropped"
+    dropped, kept = judged[positive & was_dropped], judged[positive & ~was_dropped]
+    noisy = np.unique(pairs[train["noise"] == 1])
+    found, clean = int(np.isin(dropped, noisy).sum()), len(np.unique(pairs)) - len(noisy)
+    values: Values = {
+        "dropped-precision": _share(found, len(dropped)),
+        "dropped-recall": _share(found, len(noisy)),
+        "dropped-auc": None,
+        "hard-clean": _share(int((~np.isin(kept, noisy)).sum()), len(kept)),
+    }
+    if len(noisy) and clean:
+        values["dropped-auc"] = (1 + found / len(noisy) - (len(dropped) - found) / clean) / 2
+    if "hard" in train:
+        hard = pairs[train["hard"] == 1]
+        values["hard-recall"] = _share(int(np.isin(kept, hard).sum()), int(np.isin(judged[positive], hard).sum()))
+    return values
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _keys(table: Table, train: Table) -> NDArray[np.int64]:
+    """One number a pair, in the codes of ``train``; negative for a pair that its ids do not know."""
+    import numpy as np
+
+    user = table.users.translate(train.users)[table["user"]].astype(np.int64)
+    item = table.items.translate(train.items)[table["item"]]
+    return np.where((user < 0) | (item < 0), -1, user * len(train.items) + item)

@@ -1,0 +1,36 @@
+"""A program of the user's in the place of ``score``, as ``SCORE=`` is under Make."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+
+from llmhd_tools.errors import InputError, UsageError
+from llmhd_tools.files.streams import open_in, open_out
+
+
+def judge(command: str, noisy: str, profiles: str, items: str, output: str) -> None:
+    """Let ``COMMAND - --profiles FILE --items FILE`` read the noisy rows on its stdin; its stdout becomes ``output``.
+
+    The words are those that Make gives to ``$(SCORE)``, so one program serves both. No shell is between. Raises
+    UsageError where there is no such program, InputError where it fails.
+    """
+    words = [*parse(command), "-", "--profiles", profiles, "--items", items]
+    with open_in(noisy) as rows, open_out(output) as judged:
+        try:
+            code = subprocess.run(words, stdin=rows, stdout=judged, check=False).returncode
+        except OSError as error:
+            raise UsageError(f"--scorer {words[0]}: {(error.strerror or str(error)).lower()}") from None
+        if code:
+            raise InputError(f"the scorer ended with exit code {code} on these rows", where=noisy)
+
+
+def parse(command: str) -> list[str]:
+    """The words of ``--scorer``. Raises UsageError where there is none, or a quotation without an end."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(f"--scorer '{command}': {str(error).lower()}") from None
+    if not words:
+        raise UsageError("--scorer names no program")
+    return words

@@ -1,0 +1,73 @@
+"""How much a training pair looks like a false positive: early predictions and scores together (ours; docs/graph.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmhd_tools.core.graph import Graph
+from llmhd_tools.core.pruning import Embeddings, Floats, floor_share, predictions
+
+
+def mean_prediction(history: Sequence[Embeddings], graph: Graph, edges: Graph | None = None) -> Floats:
+    """ŷ of each interaction of ``graph``, a dot product, as mean over the epochs of ``history``, (n,) float64.
+
+    With ``edges``, what those epochs propagated on, a pair does not vouch for itself: the message that its own edge
+    brings is taken out at both ends, ŷ' = (z_u - w·z_i)·(z_i - w·z_u), w = 1/√(d_u·d_i) (``leave_one_out``).
+    """
+    own = None if edges is None else edge_weights(graph, edges)
+    each = [predictions(epoch, graph.user, graph.item, "raw") for epoch in history]
+    if own is not None:
+        each = [leave_one_out(found, epoch, graph, own) for found, epoch in zip(each, history, strict=True)]
+    return np.asarray(np.mean(each, axis=0))
+
+
+def edge_weights(graph: Graph, edges: Graph) -> Floats:
+    """The entry of D^-1/2 A D^-1/2, A of ``edges``, for each interaction of ``graph``, (n,); 0 for one without edge."""
+    degrees = (
+        np.bincount(edges.user, minlength=graph.n_users)[graph.user],
+        np.bincount(edges.item, minlength=graph.n_items)[graph.item],
+    )
+    weights = 1.0 / np.sqrt(np.maximum(degrees[0], 1) * np.maximum(degrees[1], 1).astype(np.float64))
+    weights[~edges.has(graph.user, graph.item)] = 0.0
+    return np.asarray(weights)
+
+
+def leave_one_out(prediction: Floats, embeddings: Embeddings, graph: Graph, own: Floats) -> Floats:
+    """Predictions (n,) without what the pairs' own edges, of weights ``own`` (n,), bring to both ends.
+
+    An approximation for LightGCN's propagation: the neighbour's z stands for its layers below the last, walks that come
+    over the edge and go on are left in, and the degrees stay as they are.
+    """
+    squares = [np.einsum("nd,nd->n", side, side, dtype=np.float64) for side in embeddings]
+    without = (1.0 + own**2) * prediction - own * (squares[0][graph.user] + squares[1][graph.item])
+    return np.asarray(without)
+
+
+def suspicion(prediction: Floats, score: Floats | None = None, weight: float = 0.5) -> Floats:
+    """How far below the mean a pair's prediction is, and its score with ``weight``, in standard deviations, (n,).
+
+    Scores are standardised among themselves; a pair without one (NaN) is judged by its prediction alone.
+    """
+    found = -_standardised(prediction)
+    if score is not None:
+        known = np.isfinite(score)
+        found[known] -= weight * _standardised(score[known])
+    return found
+
+
+def _standardised(values: Floats) -> Floats:
+    """Values of mean 0 and standard deviation 1, (n,); 0 where all are equal."""
+    if not len(values):
+        return values
+    spread = values.std()
+    return np.asarray((values - values.mean()) / (spread if spread else 1.0))
+
+
+def worst(suspicion: Floats, share: float) -> NDArray[np.bool_]:
+    """Marks the ⌊share·n⌋ most suspicious pairs; of equal ones the earlier row."""
+    chosen = np.zeros(len(suspicion), dtype=bool)
+    chosen[np.argsort(-suspicion, kind="stable")[: floor_share(share, len(suspicion))]] = True
+    return chosen
