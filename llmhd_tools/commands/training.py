@@ -197,15 +197,9 @@ class Run:
         """All that a later epoch needs."""
         if self._model is None:
             state = self.trainer.state()
-            arrays = {
-                f"{group}.{name}": array
-                for group, named in zip(
-                    GROUPS,
-                    (state.params, state.first, state.second, state.denoiser, self.sampler.state()),
-                    strict=True,
-                )
-                for name, array in named.items()
-            }
+            parts: tuple[dict[str, Any], ...] = (state.params, state.first, state.second, state.denoiser)
+            groups = zip(GROUPS, (*parts, self.sampler.state()), strict=True)
+            arrays = {f"{group}.{name}": array for group, named in groups for name, array in named.items()}
             self._model = self._tensors(
                 "model", arrays, step=state.step, config=self.config.as_dict(), graph=self.training.digest
             )
