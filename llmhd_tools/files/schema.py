@@ -241,7 +241,8 @@ KINDS: dict[str, Kind] = {
             "model", 1, "All that training needs to go on; meta holds `config`, `epoch`, `step` and the graph's digest.", (),
             "`train-epoch -o`", "`train-epoch --from`, `update-profiles`", forms=("binary",),
             arrays=(("param.*", "float32, parameters"), ("first.*, second.*", "float32, Adam's moments"),
-                    ("denoiser.*", "what the denoiser remembers of the interactions")),
+                    ("denoiser.*", "what the denoiser remembers of the interactions"),
+                    ("sampler.*", "what the sampler of negatives remembers: the users' pools")),
         ),
     )
 }  # fmt: skip
