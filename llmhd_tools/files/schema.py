@@ -222,7 +222,7 @@ KINDS: dict[str, Kind] = {
                 Field("group", "text", "in all: easy, hard, noisy; in high-loss: clean, noisy"),
                 Field("against", "text", "the group that this one is compared with", False),
                 Field("measure", "text", "loss, prediction, negative-prediction, variance, negative-variance, score", False),
-                Field("statistic", "text", "count, share, mean, sd, q05 … q95; auc: chance to exceed the other group"),
+                Field("statistic", "text", "count, share, mean, sd, q05 … q95, auc (to exceed the other group), matched-auc"),
                 Field("value", "float", "the value"),
             ),
             "`diagnose`", "`plot`, you",
@@ -241,7 +241,8 @@ KINDS: dict[str, Kind] = {
             "model", 1, "All that training needs to go on; meta holds `config`, `epoch`, `step` and the graph's digest.", (),
             "`train-epoch -o`", "`train-epoch --from`, `update-profiles`", forms=("binary",),
             arrays=(("param.*", "float32, parameters"), ("first.*, second.*", "float32, Adam's moments"),
-                    ("denoiser.*", "what the denoiser remembers of the interactions")),
+                    ("denoiser.*", "what the denoiser remembers of the interactions"),
+                    ("sampler.*", "what the sampler of negatives remembers: the users' pools")),
         ),
     )
 }  # fmt: skip
