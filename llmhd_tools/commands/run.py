@@ -31,6 +31,7 @@ from llmhd_tools.options import (
     Schedule,
     Scope,
     Selection,
+    TextVectors,
     TextWeight,
     Threads,
     Tracked,
@@ -157,7 +158,9 @@ def command(
     rule: Rule = None,
     scorer: Annotated[
         str | None,
-        typer.Option("--scorer", help="Let this program judge in the place of score: noisy rows in, judged out."),
+        typer.Option(
+            "--scorer", help="Let this program judge in the place of score: noisy rows in, judged out; suspects too."
+        ),
     ] = None,
     threshold_alpha: Annotated[
         float | None,
@@ -183,7 +186,8 @@ def command(
     clean_share: Annotated[
         float, typer.Option("--clean-share", help="Share of the training pairs to cut.", min=0, max=1, callback=finite)
     ] = 0.08,
-    text_weight: TextWeight = 0.5,
+    vectors: TextVectors = None,
+    text_weight: TextWeight = 0.25,
     leave_one_out: LeaveOneOut = True,
     disliked: Annotated[
         File, typer.Option("--disliked", help="Held-out dislikes, measured beside --test.", metavar="FILE")
@@ -202,8 +206,8 @@ def command(
     what epoch N made (of old epochs only what is still needed stays), FOLDER/metrics.jsonl all measurements,
     FOLDER/best.npz the embeddings of the best epoch. --resume goes on after a crash as if nothing had happened.
 
-    --clean graph goes with any --denoise. With --items, the scores of the doubtful pairs count as well, and FOLDER holds
-    suspects-N, scored-N and drop-N.npz of each cleaning.
+    --clean graph goes with any --denoise. With --vectors the texts count as well, with --items the scores of twice as many
+    pairs as are cut; FOLDER holds suspects-N and scored-N.jsonl and drop-N.npz of each cleaning.
 
     \b
     Examples:
@@ -221,8 +225,8 @@ def command(
         from llmhd_tools.commands.scorer import parse
 
         parse(scorer)
-        if denoise != "llmhd":
-            raise UsageError("--scorer judges for --denoise llmhd only")
+        if denoise != "llmhd" and (clean == "none" or items is None):
+            raise UsageError("--scorer judges for --denoise llmhd, and for --clean graph with --items")
     from dataclasses import fields
 
     from llmhd_tools.commands.loop import Loop, Settings
