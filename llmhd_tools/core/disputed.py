@@ -54,7 +54,7 @@ def _untouched(z: Embeddings, graph: Graph, count: int) -> tuple[Codes, Codes]:
         block = known[start : start + _USERS]
         scores = z[0][block] @ z[1].T
         scores[touched.pairs(block)] = -np.inf
-        top = top_items(scores, count)
+        _, top = top_items(scores, count)
         row, place = np.nonzero(np.take_along_axis(scores, top, axis=1) > -np.inf)
         users.append(block[row].astype(np.int32))
         items.append(top[row, place].astype(np.int32))

@@ -66,6 +66,18 @@ def test_make_equals_run(shop, made, tmp_path):
     assert (out / "epoch-5" / "samples.npz").read_bytes() == (made / "out" / "epoch-4" / "next.npz").read_bytes()
 
 
+def test_make_equals_run_on_a_graph_that_is_cleaned_twice(shop, made, tmp_path):
+    cleaning = ["CLEAN_AT=2 4", "DOUBTING=--share 0.2", "CLEANING=--share 0.1", f"OUT={tmp_path}/made"]
+    _make(made, "-j2", "all", *cleaning)
+    words = ["run", f"{shop}/train.jsonl", "--valid", f"{shop}/valid.jsonl", "--items", f"{shop}/items.jsonl"]
+    words += ["--denoise", "llmhd", *SETTINGS, *PRUNING.split(), "--confidence", "2", "--epochs", "5", "--window", "3"]
+    words += ["--clean", "graph", "--clean-at", "2,4", "--clean-share", "0.1", "--keep", "-q", "-o", tmp_path / "run"]
+    subprocess.run([ROOT / "bin" / "llmhd", *words], check=True, env=_environment())
+    names = [name for epoch in (2, 4) for name in (f"scored-{epoch}.jsonl", f"drop-{epoch}.npz")]
+    for name in [*names, "epoch-5/model.npz", "epoch-5/judged.jsonl", "epoch-5/verdicts.jsonl"]:
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "made" / name).read_bytes(), name
+
+
 def test_make_does_nothing_twice_and_rebuilds_what_a_setting_changes(made):
     assert "llmhd" not in _make(made, "all").replace(str(made), "")
     stages = [
