@@ -22,6 +22,7 @@ MAKEFLAGS += --no-builtin-rules
 LLMHD ?= llmhd
 PYTHON ?= python3
 SUMMARIZE ?= $(LLMHD) summarize
+EMBED ?= $(LLMHD) embed
 INJECT ?= $(LLMHD) inject-noise
 RUN ?= $(LLMHD) run
 COMPARE ?= $(LLMHD) compare
@@ -56,6 +57,17 @@ options.dcf := --loss bce --denoise dcf --set ramp=$(RAMP)
 options.loss := --loss bpr --denoise loss --alpha $(ALPHA) --max-noise 0.05 --noise
 options.llmhd-bce := --loss bce $(LLMHD_OPTIONS)
 options.llmhd-bpr := --loss bpr $(LLMHD_OPTIONS)
+# pairs that leave the graph, by predictions alone or by texts as well, and harder negatives (docs/graph.md, docs/methods.md)
+CUT ?= --clean graph --clean-at 8 --clean-share 0.08 --noise
+DRAWS ?= 16
+options.graph := --loss bpr $(CUT) --text-weight 0
+options.graph-text := --loss bpr $(CUT) --clean-vectors @/vectors.npz
+options.dynamic := --loss bpr --negatives dynamic --set draws=$(DRAWS)
+options.dynamic-graph := $(options.graph-text) --negatives dynamic --set draws=$(DRAWS)
+name.graph := BPR, graph cut
+name.graph-text := BPR, graph cut by text too
+name.dynamic := dynamic negatives
+name.dynamic-graph := dynamic negatives, graph cut by text too
 name.bce := BCE
 name.bpr := BPR
 name.t-ce := T-CE
@@ -89,6 +101,9 @@ $(RUNS)/%/test.jsonl: $(RUNS)/%/words $$(call inputs,$$*)
 	@echo 'run $*'
 	@$(RUN) $(call run_words,$*) --resume -o $(@D) > $@.part 2> $(@D)/log || { tail -n 3 $(@D)/log >&2; exit 1; }
 	@mv $@.part $@
+
+%/vectors.npz: %/items.jsonl
+	$(EMBED) -q $< --llm $(LLM) -o $@
 
 %/profiles.jsonl: %/train.jsonl %/items.jsonl
 	$(SUMMARIZE) -q $< --items $*/items.jsonl --llm $(LLM) --domain $(DOMAIN) -o $@
