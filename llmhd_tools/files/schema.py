@@ -150,6 +150,7 @@ KINDS: dict[str, Kind] = {
                 _USER,
                 _ITEM,
                 Field("prediction", "float", "mean of the pair's prediction over the history", False),
+                Field("likeness", "float", "cosine of the item's text vector and those of the user's other items", False),
                 Field("score", "number", f"of those judged: {_SCORE}", False, low=1, high=10),
                 Field("p_mass", "float", "with --expected-score: probability that the model gave to 1..10", False, low=0),
                 Field("suspicion", "float", "how much it looks like a false positive, in standard deviations", False),
