@@ -67,6 +67,10 @@ Negatives = Annotated[
         callback=one_of(*SAMPLERS),
     ),
 ]
+TextVectors = Annotated[
+    str | None,
+    typer.Option("--vectors", help="Aligned text vectors, for --negatives semantic.", metavar="FILE"),
+]
 Words = Annotated[
     list[str] | None,
     typer.Option(
@@ -180,9 +184,6 @@ TextWeight = Annotated[
         min=0,
         callback=finite,
     ),
-]
-TextVectors = Annotated[
-    str | None, typer.Option("--vectors", help="Text vectors of the items (embed, align).", metavar="FILE")
 ]
 LeaveOneOut = Annotated[
     bool,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import pickle
 import random
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import scipy.sparse as sp
 
 USERS, ITEMS = 30, 20
 GENRES = {
@@ -72,7 +75,7 @@ def trained_once(tiny_once: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     """The tiny data and three epochs of it, made by the commands; shared by all tests: read it, never write to it.
 
     model-1..3, emb-1..3, samples-2..4.npz, noisy-3, judged-3, verdicts-3.jsonl, profiles-2.jsonl and
-    flags.npz (of epoch 2, so that epoch 3 can still be flagged).
+    flags.npz (of epoch 2, so that epoch 3 can still be flagged); vectors.npz.
     """
     from llmhd_tools.cli import main
 
@@ -89,6 +92,7 @@ def trained_once(tiny_once: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     llmhd(go_on.format(1, 2, 3))
     history, rate = "--history @emb-1.npz --history @emb-2.npz", "--alpha 2 --max-noise 0.3"
     texts = "--items @items.jsonl --llm lexical"
+    llmhd("embed @items.jsonl @profiles.jsonl --llm lexical -o @vectors.npz")
     llmhd(f"prune @samples-3.npz {history} {rate} -o @noisy-3.jsonl")
     llmhd(f"score @noisy-3.jsonl --profiles @profiles.jsonl {texts} -o @judged-3.jsonl")
     llmhd(go_on.format(2, 3, 4) + " --judged @judged-3.jsonl --verdicts @verdicts-3.jsonl")
@@ -103,3 +107,17 @@ def trained_once(tiny_once: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def trained(trained_once: Path, tmp_path: Path) -> Path:
     """A folder of the test's own with everything that ``trained_once`` has."""
     return Path(shutil.copytree(trained_once, tmp_path / "trained"))
+
+
+@pytest.fixture
+def rlmrec(tmp_path: Path) -> Path:
+    """A folder such as RLMRec publishes, of 40 users and 30 items; its matrices are pickles."""
+    source, words = tmp_path / "source", ["castle", "dragon", "murder", "clue", "summer", "letter", "robot", "planet"]
+    source.mkdir()
+    part = np.random.default_rng(1).choice(4, (40, 30), p=[0.3, 0.1, 0.1, 0.5])
+    for number, name in enumerate(("trn_mat", "val_mat", "tst_mat")):
+        (source / f"{name}.pkl").write_bytes(pickle.dumps(sp.coo_matrix((part == number).astype(np.float32))))
+    rng = random.Random(1)
+    texts = [{"item": str(item), "profile": f"A tale of {' and '.join(rng.sample(words, 3))}."} for item in range(30)]
+    write_jsonl(source / "items.jsonl", texts)
+    return source

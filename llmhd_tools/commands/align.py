@@ -28,11 +28,20 @@ def command(
     ] = None,
     test: Annotated[Path, typer.Option("--test", help="Measure on these as well.", metavar="FILE")] = None,
     held_out: Annotated[
-        float, typer.Option("--held-out", help="Share of each user's pairs that is held out.", min=0.01, max=0.5)
+        float,
+        typer.Option(
+            "--held-out", help="Share of each user's pairs that is held out.", min=0.01, max=0.5, callback=finite
+        ),
     ] = 0.1,
     positives: Annotated[
         float,
-        typer.Option("--positives", help="Share of each user's pairs, closest in text first, to learn from, ρ.", max=1),
+        typer.Option(
+            "--positives",
+            help="Share of each user's pairs, closest in text first, to learn from, ρ.",
+            min=0.01,
+            max=1,
+            callback=finite,
+        ),
     ] = 0.5,
     temperature: Annotated[
         float, typer.Option("--temperature", help="Of the softmax, τ_a.", min=0.01, callback=finite)

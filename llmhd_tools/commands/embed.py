@@ -14,6 +14,7 @@ from llmhd_tools.options_llm import LlmOptions, takes_llm
 if TYPE_CHECKING:
     from llmhd_tools.files.tables import Table
     from llmhd_tools.files.tensors import Tensors
+    from llmhd_tools.llm.vectors import Vector
 
 
 @takes_llm(without=("domain", "templates", "budget", "expected_score", "price_out"))
@@ -44,6 +45,7 @@ def command(
     from llmhd_tools.commands.session import vector_session
     from llmhd_tools.files.streams import check_binary, check_output
     from llmhd_tools.files.tensors import write_tensors
+    from llmhd_tools.llm.vectors import TEXT_CHARS, unpack
 
     check_output(output, texts)
     check_binary(output)
@@ -51,10 +53,12 @@ def command(
     with vector_session(llm, "embed", width) as asked:
         given = [text for table in tables for text in table.columns["profile"]]
         answers = console.progress(asked.provider.answer(given), "embedding", len(given))
-        rows = [None if answer.error is not None else answer.value for answer in answers]
+        rows = [None if answer.error is not None else unpack(answer.value) for answer in answers]
         if not asked.answers:
             return 0
         asked.complete()
+    if long := sum(len(text) > TEXT_CHARS for text in given):
+        console.note(f"embed: {long:,} texts were cut to {TEXT_CHARS:,} characters")
     missing = sum(row is None for row in rows)
     console.note(f"embed: {len(rows) - missing:,} texts have a vector by {asked.provider.name}, {missing:,} have none")
     if missing == len(rows):
@@ -81,8 +85,8 @@ def _read(paths: Sequence[str]) -> list[Table]:
     return [found[kind] for kind in ("profiles", "items") if kind in found]
 
 
-def vectors_of(tables: Sequence[Table], rows: Sequence[str | None], name: str, width: int | None) -> Tensors:
-    """The vectors file of tables and the packed vectors of their texts, one after the other; None leaves an id out.
+def vectors_of(tables: Sequence[Table], rows: Sequence[Vector | None], name: str, width: int | None) -> Tensors:
+    """The vectors file of tables and the vectors of their texts, one after the other; None leaves an id out.
 
     Raises InputError where the vectors differ in width.
     """
@@ -92,14 +96,13 @@ def vectors_of(tables: Sequence[Table], rows: Sequence[str | None], name: str, w
     from llmhd_tools.files.ids import Ids
     from llmhd_tools.files.provenance import made
     from llmhd_tools.files.tensors import Tensors
-    from llmhd_tools.llm.vectors import unpack
 
     arrays: dict[str, Any] = {}
     ids, left = {"user": Ids(), "item": Ids()}, iter(rows)
     for table in tables:
         side = "item" if table.kind == "items" else "user"
         names = table.ids(side).take(table[side])
-        here = [(named, unpack(row)) for named, row in zip(names, left, strict=False) if row is not None]
+        here = [(named, row) for named, row in zip(names, left, strict=False) if row is not None]
         if here:
             ids[side] = Ids([named for named, _ in here])
             arrays[side] = [row for _, row in here]

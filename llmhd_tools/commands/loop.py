@@ -59,6 +59,7 @@ class Settings:
     denoise: str
     backbone: str | None
     negatives: str | None
+    vectors: str | None
     words: list[str] | None
     loss: str | None
     dim: int | None
@@ -209,7 +210,8 @@ class Loop:
         model = read_tensors(self._path(f"epoch-{done}", "model.npz"), "model") if done else None
         cleaned = self.cleaning.before(done) if self.cleaning else 0
         drop = read_drop(self._path(f"drop-{cleaned}.npz"), self.training, s.confidence) if cleaned else None
-        self.run_ = open_run(self.training, s.chosen, s.words or [], s.device, s.threads, model, drop)
+        vectors = read_tensors(s.vectors, "vectors") if s.vectors else None
+        self.run_ = open_run(self.training, s.chosen, s.words or [], s.device, s.threads, model, drop, vectors)
         pick_rule(s.rule, self.run_.config.loss)
         loss, seed = self.run_.config.loss, self.run_.config.seed
         if not self.select.ranked:

@@ -24,16 +24,16 @@ def command(
         ),
     ] = "generic",
     templates: Annotated[
-        str | None, typer.Option("--templates", help="Your own five templates.", metavar="FOLDER")
+        str | None, typer.Option("--templates", help="Your own seven templates.", metavar="FOLDER")
     ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Print the prompts, filled in for a user and an item.
 
-    All four questions (T_sum, T_score, T_FP, T_FN), each after the role that goes first. A folder for --templates holds
-    role.txt, summarize.txt, score.txt, false-positive.txt and false-negative.txt; the places to fill are {profile},
-    {item} and {items}.
+    All six questions (T_sum, T_score, T_FP, T_FN and the two of relate), each after the role that goes first. A folder
+    for --templates holds role.txt, summarize.txt, score.txt, false-positive.txt, false-negative.txt, relate-user.txt and
+    relate-item.txt; the places to fill are {profile}, {item} and {items}.
 
     \b
     Examples:
@@ -43,9 +43,8 @@ def command(
     import sys
 
     from llmhd_tools.commands.loading import read_texts
-    from llmhd_tools.llm.asking import template_of
-    from llmhd_tools.llm.prompts import load_templates, render
-    from llmhd_tools.llm.provider import Request, Revise, Score, Summarize
+    from llmhd_tools.llm.prompts import load_templates, render, template_of
+    from llmhd_tools.llm.provider import ItemView, Request, Revise, Score, Summarize, UserView
 
     loaded = load_templates(templates or domain)
     profile = _pick(read_texts(profiles, "profiles"), user, profiles, "user")
@@ -55,6 +54,8 @@ def command(
         Score(profile, text),
         Revise(profile, (text,), "false-positive"),
         Revise(profile, (text,), "false-negative"),
+        UserView(profile, text),
+        ItemView((text,), text),
     ]
     for request in requests:
         for message in render(request, loaded):

@@ -111,6 +111,7 @@ def command(
     ] = "none",
     backbone: Backbone = None,
     negatives: Negatives = None,
+    vectors: TextVectors = None,
     words: Words = None,
     loss: Loss = None,
     dim: Dim = None,

@@ -23,6 +23,7 @@ from llmhd_tools.options import (
     Quiet,
     Regularisation,
     Rule,
+    TextVectors,
     Threads,
     ThresholdAlpha,
     Verbose,
@@ -62,6 +63,7 @@ def command(
     backbone: Backbone = None,
     denoise: Denoise = None,
     negatives: Negatives = None,
+    vectors: TextVectors = None,
     words: Words = None,
     loss: Loss = None,
     dim: Dim = None,
@@ -103,7 +105,7 @@ def command(
 
     outputs = [output, embeddings, next_, verdicts]
     for number, path in enumerate(outputs):
-        check_output(path, [train, model, samples, judged, drop, *outputs[:number]])
+        check_output(path, [train, model, samples, judged, drop, vectors, *outputs[:number]])
     for path in (output, embeddings):
         check_binary(path)
     if epochs > 1 and (samples or judged or verdicts):
@@ -125,7 +127,8 @@ def command(
     start = read_tensors(model, "model") if model else None
     training = read_training(train)
     left_out = read_drop(drop, training, confidence) if drop else None
-    run = open_run(training, chosen, words or [], device, threads, start, left_out)
+    texts = read_tensors(vectors, "vectors") if vectors else None
+    run = open_run(training, chosen, words or [], device, threads, start, left_out, texts)
     if judged and run.config.denoise != "none":
         raise UsageError(
             f"--judged drops samples, and --denoise {run.config.denoise} does it its own way; leave one out"

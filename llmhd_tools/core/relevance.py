@@ -17,7 +17,8 @@ _DRAWS = 100  # for one negative; a user who has touched all that is popular get
 def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """The rows at length 1; a zero row stays zero."""
     length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(length > 0, length, 1), dtype=np.float32)
+    with np.errstate(invalid="ignore"):  # an infinite row becomes NaN
+        return np.asarray(rows / np.where(length > 0, length, 1), dtype=np.float32)
 
 
 def pseudo_positives(vectors: Embeddings, graph: Graph, share: float) -> NDArray[np.bool_]:

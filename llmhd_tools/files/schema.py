@@ -216,6 +216,19 @@ KINDS: dict[str, Kind] = {
             "`compare`, you", "`compare --beside`, you", forms=("text",),
         ),
         Kind(
+            "diagnostics", 1, "Hard samples and noise, epoch by epoch: one number a record.",
+            (
+                Field("epoch", "int", "the epoch of the embeddings", low=0),
+                Field("within", "text", "`all` samples, or `high-loss`: those of largest loss"),
+                Field("group", "text", "in all: easy, hard, noisy; in high-loss: clean, noisy"),
+                Field("against", "text", "the group that this one is compared with", False),
+                Field("measure", "text", "loss, prediction, negative-prediction, variance, negative-variance, score", False),
+                Field("statistic", "text", "count, share, mean, sd, q05 … q95, auc (to exceed the other group), matched-auc"),
+                Field("value", "float", "the value"),
+            ),
+            "`diagnose`", "`plot`, you",
+        ),
+        Kind(
             "embeddings", 1, "Final embeddings z of a finished epoch; a prediction is their dot product.", (),
             "`train-epoch --embeddings`, your own recommender", "`prune`, `update-profiles`, `evaluate`", forms=("binary",),
             arrays=(("user", "float32 (users, dim)"), ("item", "float32 (items, dim)")),
@@ -229,7 +242,8 @@ KINDS: dict[str, Kind] = {
             "model", 1, "All that training needs to go on; meta holds `config`, `epoch`, `step` and the graph's digest.", (),
             "`train-epoch -o`", "`train-epoch --from`, `update-profiles`", forms=("binary",),
             arrays=(("param.*", "float32, parameters"), ("first.*, second.*", "float32, Adam's moments"),
-                    ("denoiser.*", "what the denoiser remembers of the interactions")),
+                    ("denoiser.*", "what the denoiser remembers of the interactions"),
+                    ("sampler.*", "what the sampler of negatives remembers: the users' pools")),
         ),
     )
 }  # fmt: skip

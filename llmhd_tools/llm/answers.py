@@ -5,6 +5,8 @@
     number    =  "1" | "2" | ... | "9" | "10", in ASCII digits, with white space around it or not
     summary   =  last legal "<summarization>" text "</summarization>"
     profile   =  last legal "<profile>" text "</profile>"
+    level     =  last legal "<relevance>" word "</relevance>", or else the whole reply as a bare word
+    word      =  "High" | "Mid" | "Low", in small or capital letters, with white space around it or not
     text      =  1..150 words and up to 2,000 characters, with at least one letter or digit and no tag inside
 
 Everything else is an error, and an error is never turned into a value: no sign, fraction, leading zero, "8/10" or
@@ -19,7 +21,7 @@ from __future__ import annotations
 
 import re
 
-from llmhd_tools.llm.provider import Answer, Request, Score, Summarize
+from llmhd_tools.llm.provider import Answer, ItemView, Request, Score, Summarize, UserView
 
 MAX_WORDS = 100
 ACCEPTED_WORDS = 150
@@ -27,6 +29,8 @@ ACCEPTED_CHARS = 2_000
 
 _TAGGED = re.compile(r"<s>\s*(10|[1-9])\s*(?:</s>|\Z)")
 _BARE = re.compile(r"\s*(10|[1-9])\s*")
+_LEVEL = re.compile(r"<relevance>\s*(high|mid|low)\s*</relevance>", re.IGNORECASE | re.ASCII)
+_BARE_LEVEL = re.compile(r"\s*(high|mid|low)\s*", re.IGNORECASE | re.ASCII)
 _MARKUP = re.compile(r"<[/|A-Za-z]")
 
 
@@ -34,6 +38,8 @@ def parse(request: Request, text: str) -> Answer:
     """Read a reply by the grammar of the request that it answers."""
     if isinstance(request, Score):
         return parse_score(text)
+    if isinstance(request, UserView | ItemView):
+        return parse_level(text)
     return parse_summary(text) if isinstance(request, Summarize) else parse_profile(text)
 
 
@@ -47,6 +53,18 @@ def parse_score(text: str) -> Answer:
     if number is None:
         return Answer(error=f"no <s>N</s> with a whole number N from 1 to 10 in the reply {_quoted(text)}")
     return Answer(int(number))
+
+
+def parse_level(text: str) -> Answer:
+    """Read the answer to one of LLMHNI's two views: High, Mid or Low."""
+    word = None
+    for tag in _LEVEL.finditer(text):
+        word = tag[1]
+    if word is None and (bare := _BARE_LEVEL.fullmatch(text)):
+        word = bare[1]
+    if word is None:
+        return Answer(error=f"no <relevance>...</relevance> with High, Mid or Low in the reply {_quoted(text)}")
+    return Answer(word.capitalize())
 
 
 def parse_summary(text: str) -> Answer:

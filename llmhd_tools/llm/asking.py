@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from llmhd_tools.llm.answers import parse
 from llmhd_tools.llm.calls import Call, key_of, prompt_tokens
-from llmhd_tools.llm.prompts import ITEM_CHARS, PROFILE_CHARS, render
-from llmhd_tools.llm.provider import Answer, Request, Revise, Score, Summarize, missing_text
+from llmhd_tools.llm.prompts import ITEM_CHARS, PROFILE_CHARS, render, template_of
+from llmhd_tools.llm.provider import Answer, ItemView, Request, Revise, Score, Summarize, UserView, missing_text
 from llmhd_tools.llm.reply import Reply, read_completion
 
 if TYPE_CHECKING:
@@ -95,10 +95,11 @@ class Asker:
         own order. The same history always gives the same choice, and a growing one changes it little.
         """
         messages = render(request, self.templates)
-        texts = [] if isinstance(request, Summarize) else [(request.profile, PROFILE_CHARS)]
-        items = (request.item,) if isinstance(request, Score) else request.items
+        texts = [(request.profile, PROFILE_CHARS)] if isinstance(request, Score | Revise | UserView) else []
+        texts += [(request.item, ITEM_CHARS)] if isinstance(request, Score | UserView | ItemView) else []
+        items = () if isinstance(request, Score | UserView) else request.items
         self.cuts.texts += sum(len(text) > limit for text, limit in [*texts, *((item, ITEM_CHARS) for item in items)])
-        if self.budget is None or isinstance(request, Score) or prompt_tokens(messages) <= self.budget:
+        if isinstance(request, Score | UserView) or self.budget is None or prompt_tokens(messages) <= self.budget:
             return messages
         drawn = sorted(range(len(items)), key=lambda i: hashlib.sha256(f"{i} {items[i]}".encode()).digest())
         low, high = 1, len(items)
@@ -138,12 +139,5 @@ class Asked:
         return self.asker.call(call.template, [*call.body["messages"], said, correction], again=True)
 
 
-def template_of(request: Request) -> str:
-    """The name of the template that asks this request."""
-    if isinstance(request, Score):
-        return "score"
-    return "summarize" if isinstance(request, Summarize) else request.kind
-
-
-def _only(request: Summarize | Revise, chosen: list[int]) -> Summarize | Revise:
+def _only(request: Summarize | Revise | ItemView, chosen: list[int]) -> Summarize | Revise | ItemView:
     return replace(request, items=tuple(request.items[i] for i in sorted(chosen)))

@@ -9,7 +9,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 SCHEMA = 1  # of what the key is made from; a change makes every cached answer unknown
-ANSWER_TOKENS = {"score": 8, "summarize": 140, "false-positive": 140, "false-negative": 140, "embed": 0}  # a guess
+ANSWER_TOKENS = {
+    "score": 8,
+    "summarize": 140,
+    "false-positive": 140,
+    "false-negative": 140,
+    "relate-user": 8,
+    "relate-item": 8,
+    "embed": 0,
+}  # a guess
 BYTES_PER_TOKEN = 4
 
 

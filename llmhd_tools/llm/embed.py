@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from llmhd_tools.errors import InputError, UsageError
-from llmhd_tools.llm.lexical import SAMPLE, Lexical, by_digest
-from llmhd_tools.llm.provider import Answer, Request, Score, missing_text
+from llmhd_tools.llm.lexical import SAMPLE, Lexical, Liked, as_level, as_score, by_digest
+from llmhd_tools.llm.provider import Answer, ItemView, Request, Score, UserView, missing_text
 from llmhd_tools.llm.untrusted import clean
 from llmhd_tools.llm.vectors import TEXT_CHARS, Vector, pack
 
@@ -76,7 +76,7 @@ class Embedder:
         self.notice = f"{self.name} compares sentence vectors and extracts sentences; it is not a language model"
         self._words = Lexical(item_texts)
         self._vector = lru_cache(CACHED_TEXTS)(sentences.encode)
-        self._ranks = lru_cache(1024)(self._rank_profile)
+        self._ranks = lru_cache(1024)(self._rank_liked)
         self._texts = item_texts
         self._drawn: npt.NDArray[np.float32] | None = None
 
@@ -87,23 +87,34 @@ class Embedder:
             if missing is not None:
                 yield Answer(error=missing)
             elif isinstance(request, Score):
-                yield self._score(request)
+                yield Answer(as_score(*self._rank(request.profile, request.item)))
+            elif isinstance(request, UserView):
+                yield Answer(as_level(*self._rank(request.profile, request.item)))
+            elif isinstance(request, ItemView):
+                yield Answer(as_level(*self._rank(request.items, request.item)))
             else:
                 yield from self._words.answer([request])
 
-    def likeness(self, profile: str, item: str) -> float:
-        """Cosine of two texts, in steps of ``GRAIN``."""
-        return float(np.rint(float(self._vector(profile) @ self._vector(item)) / GRAIN) * GRAIN)
-
-    def _score(self, request: Score) -> Answer:
-        ranks = self._ranks(request.profile)
-        likeness = self.likeness(request.profile, request.item)
+    def _rank(self, liked: Liked, item: str) -> tuple[int, int]:
+        """How much of the sample is less like a profile, or the mean of items, than an item is: parts of a whole."""
+        vector, ranks = self._ranks(liked)
+        likeness = _in_grains(vector @ self._vector(item))
         below = int(np.searchsorted(ranks, likeness - GRAIN / 2, "left"))
         upto = int(np.searchsorted(ranks, likeness + GRAIN / 2, "right"))
-        return Answer(min(10, 1 + 10 * (below + upto) // (2 * len(ranks))))  # ties at their middle rank
+        return below + upto, 2 * len(ranks)  # ties at their middle rank
 
-    def _rank_profile(self, profile: str) -> npt.NDArray[np.float64]:
+    def _rank_liked(self, liked: Liked) -> tuple[Vector, npt.NDArray[np.float64]]:
         if self._drawn is None:
             drawn = [text for text in by_digest(self._texts) if clean(text, 1)][:SAMPLE]
             self._drawn = np.stack([self._vector(text) for text in drawn])
-        return np.sort(np.rint((self._drawn @ self._vector(profile)).astype(np.float64) / GRAIN) * GRAIN)
+        vector = self._vector(liked) if isinstance(liked, str) else self._mean(liked)
+        return vector, np.sort(_in_grains(self._drawn @ vector))
+
+    def _mean(self, texts: Sequence[str]) -> Vector:
+        total = np.sum([self._vector(text) for text in texts if clean(text, 1)], axis=0)
+        return np.asarray(total / max(float(np.linalg.norm(total)), GRAIN), dtype=np.float32)
+
+
+def _in_grains(likeness: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Likeness in steps of ``GRAIN``."""
+    return np.asarray(np.rint(np.asarray(likeness, dtype=np.float64) / GRAIN) * GRAIN)

@@ -47,6 +47,7 @@ class Engine:
     """Questions to answers. ``attempts`` None is ``--offline``; else so many workers call as its limits allow at most."""
 
     _group = 1  # questions in a call
+    _ahead = 16  # questions that are open for each worker
 
     def __init__(self, attempts: Attempts | None, cache: Cache, usage: Usage, host: str) -> None:
         self._attempts, self._cache, self._usage, self._host = attempts, cache, usage, host
@@ -65,7 +66,7 @@ class Engine:
         Raises ServiceError where no further call can succeed. However the work ends, what was answered is in the cache.
         """
         source, window = iter(questions), deque[Slot]()
-        size = max(256, 16 * self._workers) * self._group
+        size = max(256, self._ahead * self._workers)
         workers: list[asyncio.Task[None]] = []
         self._fatal = None
         try:

@@ -2,13 +2,15 @@
 
 A score is a rank: the share of a fixed sample of the item texts that is less like the profile than the item is, cut
 into ten. A random item is therefore about uniform on 1..10 for every user, and a score depends on the profile, the item
-and the collection of item texts alone: not on any order, nor on the process. Texts are written by extraction.
+and the collection of item texts alone: not on any order, nor on the process. A level of relevance (``relate``) is the
+same rank cut into three; for the item view the profile's place is taken by the mean of the items. Texts are written by
+extraction.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 
@@ -18,13 +20,25 @@ from scipy import sparse
 
 from llmhd_tools.llm.answers import MAX_WORDS
 from llmhd_tools.llm.extract import extended, summarise, without
-from llmhd_tools.llm.provider import Answer, Request, Revise, Score, Summarize, missing_text
-from llmhd_tools.llm.tfidf import BILLION, Tfidf, Vector, closeness
+from llmhd_tools.llm.provider import (
+    LEVELS,
+    Answer,
+    ItemView,
+    Request,
+    Revise,
+    Score,
+    Summarize,
+    UserView,
+    missing_text,
+)
+from llmhd_tools.llm.tfidf import BILLION, Tfidf, Vector, centroid, closeness
 
 NAME = "lexical/1"
 NOTICE = "lexical is a word-overlap stand-in, not a language model: its scores say which words texts share, not more"
 SAMPLE = 1000
 CACHED_PROFILES = 1024
+
+Liked = str | tuple[str, ...]  # a profile, or items in its place
 
 
 class Lexical:
@@ -36,7 +50,7 @@ class Lexical:
     def __init__(self, item_texts: Sequence[str]) -> None:
         self._space = Tfidf(item_texts)
         self._sample = self._draw(item_texts)
-        self._known = lru_cache(CACHED_PROFILES)(self._rank_profile)
+        self._known = lru_cache(CACHED_PROFILES)(self._rank_liked)
 
     def answer(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """Answer each request at once, before the next one is taken."""
@@ -45,21 +59,27 @@ class Lexical:
             if missing is not None:
                 yield Answer(error=missing)
             elif isinstance(request, Score):
-                yield self._score(request)
+                yield self._ranked(request.profile, request.item, as_score)
+            elif isinstance(request, UserView):
+                yield self._ranked(request.profile, request.item, as_level)
+            elif isinstance(request, ItemView):
+                yield self._ranked(request.items, request.item, as_level)
             elif isinstance(request, Summarize):
                 yield self._summary(request)
             else:
                 yield Answer(self._revised(request))
 
-    def _score(self, request: Score) -> Answer:
-        profile, ranks = self._known(request.profile)
-        item = self._space.vector(request.item)
+    def _ranked(self, liked: Liked, item_text: str, mapped: Callable[[int, int], int | str]) -> Answer:
+        """The answer that the item's rank among the sample is ``mapped`` to."""
+        profile, ranks = self._known(liked)
+        item = self._space.vector(item_text)
         if not profile or not item:
-            return Answer(error=f"no word of the {'item' if profile else 'profile'} occurs in the item texts")
+            what = "item" if profile else "profile" if isinstance(liked, str) else "liked items"
+            return Answer(error=f"no word of the {what} occurs in the item texts")
         likeness = closeness(profile, item)
         below = int(np.searchsorted(ranks, likeness, "left"))
         upto = int(np.searchsorted(ranks, likeness, "right"))
-        return Answer(min(10, 1 + 10 * (below + upto) // (2 * len(ranks))))  # ties at their middle rank
+        return Answer(mapped(below + upto, 2 * len(ranks)))  # ties at their middle rank
 
     def _summary(self, request: Summarize) -> Answer:
         chosen = summarise(request.items, self._space, MAX_WORDS)
@@ -70,9 +90,9 @@ class Lexical:
             return without(request.profile, request.items, self._space)
         return extended(request.profile, request.items, self._space, MAX_WORDS)
 
-    def _rank_profile(self, text: str) -> tuple[Vector, npt.NDArray[np.int64]]:
-        """The profile's vector, and its closeness to each sampled item in ascending order."""
-        vector = self._space.vector(text)
+    def _rank_liked(self, liked: Liked) -> tuple[Vector, npt.NDArray[np.int64]]:
+        """The vector of a profile, or the mean of items, and its closeness to each sampled item in ascending order."""
+        vector = self._space.vector(liked) if isinstance(liked, str) else centroid(map(self._space.vector, liked))
         dense = np.zeros(len(self._space))
         dense[list(vector)] = list(vector.values())
         return vector, np.sort(np.rint(self._sample @ dense * BILLION).astype(np.int64))
@@ -85,6 +105,16 @@ class Lexical:
         terms = [term for row in rows for term in row]
         weights = [weight for row in rows for weight in row.values()]
         return sparse.csr_matrix((weights, terms, ends), shape=(len(rows), len(self._space)))
+
+
+def as_score(part: int, whole: int) -> int:
+    """A rank, so many parts of a whole, as one of ten scores."""
+    return min(10, 1 + 10 * part // whole)
+
+
+def as_level(part: int, whole: int) -> str:
+    """A rank as one of three levels."""
+    return LEVELS[min(2, 3 * part // whole)]
 
 
 def by_digest(texts: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Prompts: five plain text templates per domain, and texts of strangers put into them without becoming part of them.
+"""Prompts: seven plain text templates per domain, and texts of strangers put into them without becoming part of them.
 
 A template is a file with placeholders: ``{profile}``, ``{item}`` and ``{items}`` (a numbered list). A text takes a
 placeholder's place cleaned (``untrusted.py``) and as a JSON string on one line, so it can neither end its string nor
@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from llmhd_tools.errors import InputError, UsageError
-from llmhd_tools.llm.provider import Request, Score, Summarize
+from llmhd_tools.llm.provider import ItemView, Request, Revise, Score, Summarize, UserView
 from llmhd_tools.llm.untrusted import clean
 
 DOMAINS = ("books", "restaurants", "games", "movies", "generic")
@@ -27,15 +27,23 @@ PLACEHOLDERS: Mapping[str, tuple[str, ...]] = {  # template -> the placeholders 
     "score": ("profile", "item"),
     "false-positive": ("profile", "items"),
     "false-negative": ("profile", "items"),
+    "relate-user": ("profile", "item"),
+    "relate-item": ("items", "item"),
 }
 ITEM_CHARS = 1_500
 PROFILE_CHARS = 2_000
 
+_TEMPLATES: Mapping[type, str] = {
+    Summarize: "summarize",
+    Score: "score",
+    UserView: "relate-user",
+    ItemView: "relate-item",
+}
 _PLACEHOLDER = re.compile(r"\{(profile|items|item)\}")
 
 
 def load_templates(source: str | os.PathLike[str]) -> dict[str, str]:
-    """Load the five templates of a domain, or of a folder of one's own with the same five file names.
+    """Load the seven templates of a domain, or of a folder of one's own with the same seven file names.
 
     A domain's name wins over a folder of that name; write ``./books`` for the folder. Raises UsageError when there is
     neither, InputError when a file is missing, empty, not UTF-8, or lacks a placeholder or has one of another template.
@@ -63,6 +71,13 @@ def _load(path: Path, wanted: tuple[str, ...]) -> str:
     return text
 
 
+def template_of(request: Request) -> str:
+    """The name of the template that asks this request."""
+    if isinstance(request, Revise):
+        return request.kind
+    return _TEMPLATES[type(request)]
+
+
 def render(
     request: Request,
     templates: Mapping[str, str],
@@ -70,17 +85,15 @@ def render(
     item_chars: int = ITEM_CHARS,
     profile_chars: int = PROFILE_CHARS,
 ) -> list[dict[str, str]]:
-    """The chat messages that ask for an answer: the role as system message, and one user message (Figures 5-8)."""
+    """The chat messages that ask for an answer: the role as system message, and one user message (LLMHD Figures 5-8)."""
     texts: dict[str, str] = {}
-    if isinstance(request, Score):
-        name = "score"
+    if isinstance(request, Score | UserView | ItemView):
         texts["item"] = _literal(request.item, item_chars)
-    else:
-        name = "summarize" if isinstance(request, Summarize) else request.kind
+    if isinstance(request, Summarize | Revise | ItemView):
         texts["items"] = _numbered(request.items, item_chars)
-    if not isinstance(request, Summarize):
+    if isinstance(request, Score | Revise | UserView):
         texts["profile"] = _literal(request.profile, profile_chars)
-    content = _PLACEHOLDER.sub(lambda place: texts[place[1]], templates[name])
+    content = _PLACEHOLDER.sub(lambda place: texts[place[1]], templates[template_of(request)])
     return [{"role": "system", "content": templates["role"]}, {"role": "user", "content": content}]
 
 

@@ -44,12 +44,29 @@ class Revise:
     kind: Literal["false-positive", "false-negative"]
 
 
-Request = Summarize | Score | Revise
+@dataclass(frozen=True)
+class UserView:
+    """LLMHNI's question about a disputed pair from the user's side: the profile against the item; High, Mid or Low."""
+
+    profile: str
+    item: str
+
+
+@dataclass(frozen=True)
+class ItemView:
+    """The same from the items' side: what the user likes best against the item. ``items`` are the best first."""
+
+    items: tuple[str, ...]
+    item: str
+
+
+Request = Summarize | Score | Revise | UserView | ItemView
+LEVELS = ("Low", "Mid", "High")  # the answers to the two views
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A score (a number) or a text (str), or else the reason why there is none; exactly one of the two is set.
+    """A score (a number), a text or a level (str), or else the reason why there is none; exactly one of the two is set.
 
     ``p_mass`` is the probability that the model gave to legal answers, where the score is its mean over them.
 
@@ -80,13 +97,31 @@ class Provider(Protocol):
         """Give one answer per request, in their order, while the requests are still coming."""
 
 
+class TextProvider(Protocol):
+    """Something that turns texts into vectors: a Provider whose requests are texts, and whose answers' values are vectors
+    as ``vectors.pack`` writes them."""
+
+    @property
+    def name(self) -> str:
+        """As a Provider's."""
+
+    @property
+    def notice(self) -> str | None:
+        """As a Provider's."""
+
+    def answer(self, requests: Iterable[str]) -> Iterator[Answer]:
+        """Give one vector per text, in their order."""
+
+
 def missing_text(request: Request) -> str | None:
     """Say which text of a request is blank; such a request gets an error, from any provider, and is never sent."""
-    if not isinstance(request, Summarize) and _blank(request.profile):
+    if isinstance(request, Score | Revise | UserView) and _blank(request.profile):
         return "the profile is empty"
-    if isinstance(request, Score):
-        return "the item text is empty" if _blank(request.item) else None
-    return "all item texts are empty" if all(map(_blank, request.items)) else None
+    if isinstance(request, Score | UserView | ItemView) and _blank(request.item):
+        return "the item text is empty"
+    if isinstance(request, Summarize | Revise | ItemView) and all(map(_blank, request.items)):
+        return "all item texts are empty"
+    return None
 
 
 def _blank(text: str) -> bool:
@@ -103,22 +138,6 @@ def _embed(model: str, item_texts: Sequence[str]) -> Provider:
     from llmhd_tools.llm.embed import Embedder
 
     return Embedder(model, item_texts)
-
-
-class TextProvider(Protocol):
-    """Something that turns texts into vectors: a Provider whose requests are texts, and whose answers' values are vectors
-    as ``vectors.pack`` writes them."""
-
-    @property
-    def name(self) -> str:
-        """As a Provider's."""
-
-    @property
-    def notice(self) -> str | None:
-        """As a Provider's."""
-
-    def answer(self, requests: Iterable[str]) -> Iterator[Answer]:
-        """Give one vector per text, in their order."""
 
 
 _OPENERS: dict[str, Callable[[str, Sequence[str]], Provider]] = {
@@ -149,6 +168,8 @@ def open_vectors(spec: str, width: int | None) -> TextProvider:
         from llmhd_tools.llm.lexical_vectors import LexicalVectors
 
         return LexicalVectors(width)
+    if kind == SERVICE:
+        raise UsageError(f"--llm {SERVICE} is a service, not a local provider; only the commands' options can open it")
     if width is not None:
         raise UsageError("--width is lexical's; a model has a width of its own (openai: --param dimensions=256)")
     from llmhd_tools.llm.embed import SentenceVectors

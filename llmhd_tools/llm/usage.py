@@ -32,10 +32,10 @@ class Usage:
     def _of(self, call: Call) -> Tally:
         return self.tallies.setdefault(call.template, Tally())
 
-    def sent(self, call: Call, reply: Reply) -> None:
-        """The service answered."""
+    def sent(self, call: Call, reply: Reply, calls: int = 1) -> None:
+        """The service answered; ``calls`` is 0 for a text that went along in a call counted already."""
         tally = self._of(call)
-        tally.sent += 1
+        tally.sent += calls
         tally.again += call.again
         tally.prompt_tokens += reply.prompt_tokens
         tally.cached_tokens += reply.cached_tokens

@@ -103,6 +103,7 @@ class VectorEngine(Engine):
     """An engine that sends ``TEXTS`` questions of a ``TextAsker`` in one call."""
 
     _group = TEXTS
+    _ahead = 4 * TEXTS
     _width: int | None = None
     _refused = 0  # texts in a row
 

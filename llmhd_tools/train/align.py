@@ -68,7 +68,7 @@ def align(vectors: Embeddings, graph: Graph, how: Aligning, judge: Callable[[Emb
     """Train g on ``graph``, whose codes are the vectors' rows; it is the same for the same seed.
 
     ``judge`` gives the AUC of relevance on held-out pairs. Training ends when it has not risen for ``patience`` epochs,
-    and the best epoch's rows are returned. Raises InputError where the graph is empty, or no epoch has a finite loss.
+    and the best epoch's rows are returned. Raises InputError where the graph is empty, or no epoch has finite rows.
     """
     chosen = pseudo_positives(vectors, graph, how.positives)
     user, item = graph.user[chosen], graph.item[chosen]
@@ -91,6 +91,8 @@ def align(vectors: Embeddings, graph: Graph, how: Aligning, judge: Callable[[Emb
             loss.backward()
             adam.step()
         now = Aligned(_projected(texts[0], params), _projected(texts[1], params), epoch)
+        if not (np.isfinite(now.users).all() and np.isfinite(now.items).all()):
+            break
         value = judge((now.users, now.items))
         if value > highest:
             highest, best = value, now

@@ -69,7 +69,7 @@ class _Dense:
             torch.addmm(bias, space.fill(near, far), across, out=out)
             F.leaky_relu_(out, SLOPE)
             if dropout is not None:
-                out *= torch.ge(*draws, dropout.least, out=space.row)
+                out *= torch.ge(draws[0], dropout.least, out=space.row)
             out /= torch.linalg.vector_norm(out, dim=1, keepdim=True, out=length).clamp_min_(TINY)
 
         over(tiles, work)
@@ -117,7 +117,8 @@ class _Space:
     @classmethod
     def of(cls, pair: Tensor, row: Tensor) -> _Space:
         """Of two tables."""
-        return cls(pair, *pair.split(row.shape[1], dim=1), row)
+        left, right = pair.split(row.shape[1], dim=1)
+        return cls(pair, left, right, row)
 
     def fill(self, near: Tensor, far: Tensor) -> Tensor:
         """E + P beside P ⊙ E: with both weights side by side, a product with each is one product."""
@@ -128,7 +129,7 @@ class _Space:
 
 class _Spaces(threading.local):
     def __init__(self) -> None:
-        self.by_width: dict[tuple[int, int], _Space] = {}
+        self.by_size: dict[tuple[int, int], _Space] = {}
 
 
 _spaces = _Spaces()
@@ -138,16 +139,17 @@ def _space(tile: Tensor) -> _Space:
     rows, dim = tile.shape
     if tile.device.type != "cpu":
         return _Space.of(tile.new_empty(rows, 2 * dim), tile.new_empty(rows, dim))
-    if (TILE, dim) not in _spaces.by_width:
-        _spaces.by_width[TILE, dim] = _Space.of(tile.new_empty(TILE, 2 * dim), tile.new_empty(TILE, dim))
-    space = _spaces.by_width[TILE, dim]
-    return space if rows == TILE else _Space.of(space.pair[:rows], space.row[:rows])
+    if (TILE, dim) not in _spaces.by_size:
+        _spaces.by_size[TILE, dim] = _Space.of(tile.new_empty(TILE, 2 * dim), tile.new_empty(TILE, dim))
+    space = _spaces.by_size[TILE, dim]
+    return _Space.of(space.pair[:rows], space.row[:rows])
 
 
 def _tiles(*tables: Tensor) -> list[tuple[Tensor, ...]]:
-    """The tables' rows TILE at a time on a CPU, else all at once."""
-    size = TILE if tables[0].device.type == "cpu" else max(len(tables[0]), 1)
-    return list(zip(*(table.split(size) for table in tables), strict=True))
+    """The tables' rows in equal parts, of at most TILE on a CPU, so that threads end together; else all at once."""
+    rows = max(len(tables[0]), 1)
+    count = -(-rows // TILE) if tables[0].device.type == "cpu" else 1
+    return list(zip(*(table.split(-(-rows // count)) for table in tables), strict=True))
 
 
 def _fresh(name: str, like: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,19 +17,25 @@ LINES = {
     "inject-noise": "@train.jsonl --ratio 0.1 --against @valid.jsonl -o @out.jsonl",
     "convert": "@train.jsonl @out.npz",
     "validate": "@train.jsonl @model-3.npz",
+    "embed": "@items.jsonl @profiles.jsonl -o @out.npz",
     "summarize": "@train.jsonl --items @items.jsonl -o @out.jsonl",
     "score": "@noisy-3.jsonl --profiles @profiles.jsonl --items @items.jsonl -o @out.jsonl",
     "update-profiles": "@profiles.jsonl --train @train.jsonl --items @items.jsonl --model @model-3.npz --flags @flags.npz"
     " --history @emb-2.npz --history @emb-3.npz -o @out.jsonl",
     "train-epoch": "@train.jsonl --from @model-2.npz --samples @samples-3.npz --judged @judged-3.jsonl -o @out.npz"
     " --drop @suspects.jsonl --embeddings @out-emb.npz --next @out-next.npz --verdicts @out-verdicts.jsonl",
+    "relate": "@emb-3.npz --train @train.jsonl --profiles @profiles.jsonl --items @items.jsonl -o @out.jsonl",
+    "align": "@vectors.npz @train.jsonl --valid @valid.jsonl --test @test.jsonl --dim 4 --epochs 2 -o @out.npz"
+    " --auc @out-auc.jsonl",
     "prune": "@samples-3.npz --history @emb-1.npz --history @emb-2.npz --alpha 2 --max-noise 0.3 -o @out.jsonl",
     "suspect": "@train.jsonl --history @emb-2.npz --history @emb-3.npz --scores @suspects.jsonl --vectors @vectors.npz"
     " --drop @drop.npz -o @out.jsonl",
     "run": "@train.jsonl --valid @valid.jsonl --test @test.jsonl --items @items.jsonl --profiles @profiles.jsonl"
-    " --denoise llmhd --epochs 1 --dim 8 --batch 64 -o @out",
+    " --disliked @disliked.jsonl --denoise llmhd --epochs 1 --dim 8 --batch 64 -o @out",
     "evaluate": "@emb-3.npz @test.jsonl --exclude @valid.jsonl --noise @noise.jsonl --verdicts @verdicts-3.jsonl"
-    " --drop @drop.npz -o @out.jsonl",
+    " --drop @drop.npz --disliked @disliked.jsonl -o @out.jsonl",
+    "diagnose": "@noise.jsonl --history @emb-1.npz --history @emb-2.npz --held-out @test.jsonl --profiles @profiles.jsonl"
+    " --items @items.jsonl -o @out.jsonl",
 }
 NAMES = list(LINES)
 INPUTS = [
@@ -43,6 +50,8 @@ def shared(trained_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """The trained data with a CSV and with noise marks; each test checks that it left the folder as it was."""
     folder = Path(shutil.copytree(trained_once, tmp_path_factory.mktemp("matrix") / "data"))
     (folder / "clicks.csv").write_text("user,item\n" + "".join(f"u{n % 5},i{n}\n" for n in range(20)))
+    low = ({"user": f"u{n}", "item": f"i{(7 * n + 3) % 20}", "rating": 1} for n in range(30))
+    (folder / "disliked.jsonl").write_text("".join(json.dumps(row) + "\n" for row in low))
     noisy = ["inject-noise", str(folder / "train.jsonl"), "--ratio", "0.1", "-o", str(folder / "noise.jsonl"), "-q"]
     assert main(noisy) == 0
     suspect = ["suspect", str(folder / "train.jsonl"), "--history", str(folder / "emb-1.npz")]
@@ -205,6 +214,8 @@ def test_damaged_arrays(capfd: pytest.CaptureFixture[str], folder: Path, name: s
         ("score", "items.jsonl", {"item": "i0", "profile": "again"}, ":2: item 'i0' stands twice"),
         ("score", "profiles.jsonl", {"user": "u0", "profile": "again"}, ":2: user 'u0' stands twice"),
         ("update-profiles", "profiles.jsonl", {"user": "u0", "profile": "again"}, ":2: user 'u0' stands twice"),
+        ("embed", "profiles.jsonl", {"user": "u0", "profile": "again"}, ":2: user 'u0' stands twice"),
+        ("relate", "items.jsonl", {"item": "i0", "profile": "again"}, ":2: item 'i0' stands twice"),
     ],
 )
 def test_a_record_that_does_not_belong(
@@ -252,7 +263,7 @@ def test_unwritable_output(capfd: pytest.CaptureFixture[str], folder: Path, name
         (folder, "is a folder; name a file"),
         (folder / "none" / "a.npz", "does not exist; create it first"),
         (Path(main_input), "is named twice"),
-        (Path("/proc/a.npz" if name == "train-epoch" else "/proc/a.jsonl"), "cannot be written"),
+        (Path("/proc/a.npz" if name in ("train-epoch", "embed", "align") else "/proc/a.jsonl"), "cannot be written"),
     ):
         assert message in fails_but_others(capfd, folder, swapped(folder, name, file, target), target)
     fails_but_others(capfd, folder, swapped(folder, name, file, "/dev/full"), "/dev/full: cannot be written: no space")
@@ -294,7 +305,7 @@ def test_usage(capfd: pytest.CaptureFixture[str], folder: Path, name: str) -> No
     line = words(folder, name)
     fails(capfd, folder, [*line, "--nonsense"], "No such option: --nonsense", code=2)
     fails(capfd, folder, [name], "Missing", code=2)
-    if name in ("prune", "suspect", "update-profiles"):  # further words are further files of --history
+    if name in ("prune", "suspect", "update-profiles", "embed", "diagnose"):  # further words are further files
         fails(capfd, folder, [*line, "one-too-many"], "one-too-many", code=1)
     else:
         fails(capfd, folder, [*line, "one-too-many"] if name != "validate" else [*line, "--kind", "x"], "", code=2)
@@ -328,6 +339,15 @@ def test_usage(capfd: pytest.CaptureFixture[str], folder: Path, name: str) -> No
         ("evaluate", "--at five", "--at 'five' is not a list"),
         ("evaluate", "--metrics fame", "--metrics 'fame' is unknown"),
         ("evaluate", "--unknown perhaps", "choose from error, miss, skip"),
+        ("embed", "--llm oracle", "--llm 'oracle' is not known"),
+        ("embed", "--llm embed:x --width 3", "--width is lexical's"),
+        ("embed", "--dry-run", "--dry-run needs --llm openai:MODEL"),
+        ("embed", "@profiles.jsonl", "both hold profiles; give one file of each"),
+        ("align", "--temperature 0", "--temperature"),
+        ("align", "--lr nan", "--lr"),
+        ("align", "--held-out 0", "--held-out"),
+        ("relate", "--lowest 1.1", "--lowest"),
+        ("relate", "--expected-score", "No such option"),
         ("score", "--llm oracle", "--llm 'oracle' is not known"),
         ("summarize", "--llm lexical:x", "--llm 'lexical:x' is not known"),
         ("update-profiles", "--scope some", "choose from noisy, all"),

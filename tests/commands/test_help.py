@@ -63,11 +63,16 @@ def test_only_training_loads_torch_and_nothing_loads_openai(trained: Path) -> No
         "inject-noise train.jsonl --ratio 0.1 -o noisy.jsonl -q",
         f"prune samples-3.npz {history} --alpha 2 --max-noise 0.3 -o n.jsonl",
         "evaluate emb-3.npz test.jsonl --exclude train.jsonl --noise noisy.jsonl -o m.jsonl -q",
+        "evaluate emb-3.npz test.jsonl --exclude train.jsonl --disliked valid.jsonl -o m.jsonl -q",
+        f"diagnose noisy.jsonl {history} -o d.jsonl",
         f"summarize train.jsonl {texts} -o p.jsonl",
+        "embed items.jsonl profiles.jsonl -o v.npz -q",
+        f"relate emb-3.npz --train train.jsonl --profiles profiles.jsonl {texts} -o r.jsonl",
         f"score n.jsonl --profiles profiles.jsonl {texts} -o j.jsonl",
         f"update-profiles profiles.jsonl --train train.jsonl {texts} {history} --model model-3.npz --flags f.npz -o p.jsonl",
     ]
     training = [
+        "align vectors.npz train.jsonl --epochs 1 -o a.npz -q",
         "train-epoch train.jsonl --dim 8 -o x.npz -q",
         "run train.jsonl --valid valid.jsonl --items items.jsonl --denoise llmhd --epochs 1 --dim 8 -o run -q",
     ]

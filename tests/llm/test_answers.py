@@ -8,8 +8,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from llmhd_tools.llm.answers import ACCEPTED_CHARS, ACCEPTED_WORDS, parse, parse_profile, parse_score, parse_summary
-from llmhd_tools.llm.provider import Revise, Score, Summarize
+from llmhd_tools.llm.answers import (
+    ACCEPTED_CHARS,
+    ACCEPTED_WORDS,
+    parse,
+    parse_level,
+    parse_profile,
+    parse_score,
+    parse_summary,
+)
+from llmhd_tools.llm.provider import ItemView, Revise, Score, Summarize, UserView
 
 SCORES = {
     "<s>8</s>": 8,
@@ -95,6 +103,42 @@ def test_nothing_is_clamped(number):
     assert parse_score(f"<s>{number}</s>").error and parse_score(str(number)).error
 
 
+LEVELS = {
+    "<relevance>High</relevance>": "High",
+    "<relevance> mid\n</relevance>": "Mid",
+    "<RELEVANCE>LOW</Relevance>": "Low",
+    "high": "High",
+    " Low\n": "Low",
+    "<relevance>Low</relevance> no, <relevance>Mid</relevance>": "Mid",
+    "<relevance>High</relevance> or rather <relevance>Higher</relevance>": "High",
+    "": None,
+    "High.": None,
+    "High or Mid": None,
+    "Medium": None,
+    "<relevance>Medium</relevance>": None,
+    "<relevance>High": None,
+    "<relevance></relevance>": None,
+    "<relevance>ANSWER</relevance>": None,
+    "<relevance>High, Mid or Low</relevance>": None,
+    "‹relevance›High‹/relevance›": None,
+    "Ｈigh": None,
+    "mıd": None,
+    "hard": None,
+    "8": None,
+}
+
+
+@pytest.mark.parametrize("text", LEVELS)
+def test_levels(text):
+    answer = parse_level(text)
+    assert answer.value == LEVELS[text] and (answer.error is None) == (LEVELS[text] is not None)
+
+
+@given(st.text(st.sampled_from("<relvanc/>HighMdLow -\n")), st.sampled_from(["High", "Mid", "Low"]))
+def test_what_comes_before_the_last_legal_level_does_not_matter(before, level):
+    assert parse_level(f"{before}<relevance>{level}</relevance>").value == level
+
+
 @pytest.mark.parametrize(("parse_text", "tag"), [(parse_summary, "summarization"), (parse_profile, "profile")])
 class TestTexts:
     def test_legal(self, parse_text, tag):
@@ -137,6 +181,8 @@ class TestTexts:
 
 def test_each_request_has_its_grammar():
     assert parse(Score("p", "i"), "8").value == 8
+    assert parse(UserView("p", "i"), "High").value == parse(ItemView(("a",), "i"), "High").value == "High"
+    assert parse(UserView("p", "i"), "8").error and parse(Score("p", "i"), "High").error
     assert parse(Summarize("u", ("i",)), "<summarization>x</summarization>").value == "x"
     assert parse(Revise("p", ("i",), "false-negative"), "<profile>x</profile>").value == "x"
     assert parse(Revise("p", ("i",), "false-negative"), "8").error
@@ -154,13 +200,15 @@ HARD = [
     "<profile>x</profile",
     "1",
     "<s>\n8\n",
+    "<relevance>",
+    "<relevance> ",
 ]
 
 
 @pytest.mark.parametrize("piece", HARD)
 def test_time_is_linear(piece):
     text = (piece * 2_000_000)[:2_000_000]
-    for read in (parse_score, parse_profile):
+    for read in (parse_score, parse_profile, parse_level):
         start = time.process_time()
         read(text)
         assert time.process_time() - start < 2, "quadratic time would take hours"

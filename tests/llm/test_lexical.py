@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from llmhd_tools.llm import extract, lexical, tfidf
 from llmhd_tools.llm.lexical import Lexical
-from llmhd_tools.llm.provider import Revise, Score, Summarize
+from llmhd_tools.llm.provider import ItemView, Revise, Score, Summarize, UserView
 
 THEMES = ("dragon castle sword wizard quest", "murder detective clue police alibi", "kiss wedding heart summer letter")
 
@@ -64,6 +64,26 @@ def test_scores_follow_the_theme_and_are_uniform_at_random(provider):
     assert set(counts) <= set(range(1, 11)) and sum(provider_scores) / len(provider_scores) == pytest.approx(
         5.5, abs=0.3
     )
+
+
+def test_levels_are_thirds_of_the_rank(provider):
+    views = [UserView(PROFILE, item) for item in CORPUS], [ItemView(tuple(CORPUS[:9:3]), item) for item in CORPUS]
+    for requests in views:
+        levels = [answer.value for answer in provider.answer(requests)]
+        assert Counter(levels[::3])["High"] > 0.9 * len(levels[::3])  # of the theme
+        assert set(levels) == {"High", "Mid", "Low"} and levels.count("High") == pytest.approx(200, abs=40)
+    scores = [answer.value for answer in provider.answer(Score(PROFILE, item) for item in CORPUS)]
+    levels = [answer.value for answer in provider.answer(views[0])]
+    assert all(s >= 7 for s, level in zip(scores, levels, strict=True) if level == "High")
+    assert all(s <= 4 for s, level in zip(scores, levels, strict=True) if level == "Low")
+
+
+def test_the_item_view_is_that_of_the_items_middle():
+    provider = Lexical(["dragon", "murder", "wedding", "letter"])
+    items = ("dragon", "murder"), ("murder", "dragon")
+    for item, wanted in (("dragon", "High"), ("murder", "High"), ("wedding", "Low")):
+        assert [one(provider, ItemView(liked, item)).value for liked in items] == [wanted] * 2
+    assert "no word of the liked items" in one(provider, ItemView(("zzzz",), "dragon")).error
 
 
 def test_score_is_the_mid_rank_in_the_sample():

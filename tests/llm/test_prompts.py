@@ -16,7 +16,7 @@ from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.llm import prompts
 from llmhd_tools.llm.answers import parse
 from llmhd_tools.llm.prompts import DOMAINS, PLACEHOLDERS, load_templates, render
-from llmhd_tools.llm.provider import Revise, Score, Summarize
+from llmhd_tools.llm.provider import ItemView, Revise, Score, Summarize, UserView
 from llmhd_tools.llm.untrusted import clean
 
 FOLDER = Path(prompts.__file__).with_name("templates")
@@ -100,6 +100,21 @@ def test_no_item_can_leave_its_place(text):
 
 
 @strangers
+def test_no_text_of_a_view_can_leave_its_place(text):
+    for hostile, plain in (
+        (UserView(text, text), UserView("plain", "plain")),
+        (ItemView((text, "next"), text), ItemView(("plain", "next"), "plain")),
+    ):
+        there, here = (render(request, BOOKS)[1]["content"].split("\n") for request in (hostile, plain))
+        if isinstance(hostile, ItemView) and not clean(text, prompts.ITEM_CHARS):
+            here.remove('1. "plain"')  # a blank item is not shown
+            here[here.index('2. "next"')] = '1. "next"'
+        assert len(there) == len(here)
+        cleaned = json.dumps(clean(text, prompts.ITEM_CHARS), ensure_ascii=False)
+        assert all(line in (other, other.replace('"plain"', cleaned)) for line, other in zip(there, here, strict=True))
+
+
+@strangers
 def test_no_text_of_a_list_or_profile_can_leave_its_place(text):
     for kind in ("false-positive", "false-negative"):
         content = render(Revise(text, (text, "", "plain"), kind), BOOKS)[1]["content"]
@@ -116,7 +131,8 @@ def test_no_text_of_a_list_or_profile_can_leave_its_place(text):
 @strangers
 def test_an_echoed_prompt_is_no_answer(text):
     """A model that repeats its whole prompt has not answered, whatever the texts in it say."""
-    for request in (Score(text, text), Summarize("u", (text,)), Revise(text, (text,), "false-positive")):
+    views = UserView(text, text), ItemView((text,), text)
+    for request in (Score(text, text), Summarize("u", (text,)), Revise(text, (text,), "false-positive"), *views):
         for domain in DOMAINS:
             assert parse(request, render(request, load_templates(domain))[1]["content"]).error
 

@@ -8,7 +8,16 @@ import sys
 import pytest
 
 from llmhd_tools.errors import UsageError
-from llmhd_tools.llm.provider import Answer, Revise, Score, Summarize, missing_text, open_provider
+from llmhd_tools.llm.provider import (
+    Answer,
+    ItemView,
+    Revise,
+    Score,
+    Summarize,
+    UserView,
+    missing_text,
+    open_provider,
+)
 
 
 def test_an_answer_has_a_value_or_an_error():
@@ -46,6 +55,11 @@ def test_the_interface_alone_loads_nothing_heavy():
         (Summarize("1", ("", "y")), None),
         (Revise("", ("y",), "false-positive"), "the profile is empty"),
         (Revise("x", ("\t",), "false-negative"), "all item texts are empty"),
+        (UserView("", "y"), "the profile is empty"),
+        (UserView("x", " "), "the item text is empty"),
+        (ItemView(("", "x"), "y"), None),
+        (ItemView(("x",), ""), "the item text is empty"),
+        (ItemView(("", " "), "y"), "all item texts are empty"),
     ],
 )
 def test_blank_texts_are_named(request_, why):

@@ -27,6 +27,8 @@ def answer_to(body: Body) -> str:
     digest = hashlib.sha256(json.dumps(body["messages"]).encode()).digest()
     if "<summarization>" in text:
         return f"<summarization>Reads about {digest.hex()[:8]} above all.</summarization>"
+    if "<relevance>" in text:
+        return f"<relevance>{('High', 'Mid', 'Low')[digest[0] % 3]}</relevance>"
     if "<profile>" in text:
         return f"<profile>Reads about {digest.hex()[:8]} now.</profile>"
     return f"<s>{1 + digest[0] % 10}</s>"

@@ -1,0 +1,178 @@
+"""``llmhd relate``: asks about the pairs that a trained model finds doubtful, from two sides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llmhd_tools.options import Items, Out, Quiet, Verbose, finite
+from llmhd_tools.options_llm import LlmOptions, takes_llm
+
+if TYPE_CHECKING:
+    from llmhd_tools.commands.loading import Training
+    from llmhd_tools.core.graph import Codes
+    from llmhd_tools.core.metrics import ByUser
+    from llmhd_tools.files.columns import Column
+    from llmhd_tools.files.tables import Table
+    from llmhd_tools.files.tensors import Tensors
+    from llmhd_tools.llm.provider import ItemView, Provider, UserView
+
+Question = tuple[int, int, str, "UserView | ItemView"]  # user's code, row, column that the answer belongs to, request
+VIEWS = ("user_view", "item_view")
+
+
+@takes_llm(without=("expected_score",))
+def command(
+    embeddings: Annotated[str, typer.Argument(help="Embeddings of a trained model.", metavar="EMBEDDINGS")],
+    train: Annotated[str, typer.Option("--train", help="Training interactions.", metavar="FILE")],
+    profiles: Annotated[str, typer.Option("--profiles", help="User profiles (kind profiles).", metavar="FILE")],
+    items: Items,
+    llm: LlmOptions,
+    lowest: Annotated[
+        float,
+        typer.Option(
+            "--lowest",
+            help="Share of each user's interactions to ask about, lowest scored.",
+            min=0,
+            max=1,
+            callback=finite,
+        ),
+    ] = 0.1,
+    highest: Annotated[
+        int, typer.Option("--highest", help="Other items of each user to ask about, highest scored.", min=0)
+    ] = 1,
+    shown: Annotated[
+        int, typer.Option("--shown", help="Items that stand for the user in the item view, highest scored.", min=1)
+    ] = 5,
+    output: Out = "-",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Ask whether disputed pairs are hard or noisy.
+
+    Disputed are each user's interactions of lowest score and other items of highest score. Two questions a pair: does
+    the item fit the profile, and does it fit the items that the user scores highest? A pair is hard if both answers are
+    High, else noisy. A pair without two answers gets an `error` and no verdict; exit 1 where no pair has a verdict.
+
+    \b
+    Examples:
+      llmhd relate emb-56.npz --train train.jsonl --profiles profiles.jsonl --items items.jsonl \\
+        --llm openai:MODEL --domain books --dry-run
+      llmhd relate emb-56.npz --train train.jsonl --profiles profiles.jsonl --items items.jsonl \\
+        --lowest 0.2 --highest 2 -o relations.jsonl
+    """
+    from llmhd_tools import console
+    from llmhd_tools.commands.loading import read_texts, read_training
+    from llmhd_tools.commands.session import session
+    from llmhd_tools.files.streams import check_output
+    from llmhd_tools.files.tables import write_table
+    from llmhd_tools.files.tensors import read_tensors
+
+    check_output(output, [embeddings, train, profiles, items])
+    training, z = read_training(train), read_tensors(embeddings, "embeddings")
+    user_texts, item_texts = read_texts(profiles, "profiles"), read_texts(items, "items")
+    with session(llm, "relate", list(item_texts.values())) as asked:
+        how = Disputing(lowest, highest, shown)
+        result = relate(z, training, user_texts, item_texts, how, asked.provider)
+        if not asked.answers:
+            return 0
+        asked.complete()
+        write_table(output, result)
+    verdicts = result.columns["verdict"]
+    hard, noisy, failed = (sum(verdict == name for verdict in verdicts) for name in ("hard", "noisy", None))
+    console.note(
+        f"relate: {len(result):,} disputed pairs judged by {asked.provider.name}: {hard:,} hard, {noisy:,} noisy, "
+        f"{failed:,} without a verdict"
+    )
+    return int(len(result) > 0 and failed == len(result))
+
+
+@dataclass(frozen=True)
+class Disputing:
+    """Which pairs are asked about, and how: the options of ``relate``, see its help."""
+
+    lowest: float = 0.1
+    highest: int = 1
+    shown: int = 5
+
+
+def relate(
+    embeddings: Tensors,
+    training: Training,
+    profiles: Mapping[str, str],
+    items: Mapping[str, str],
+    how: Disputing,
+    provider: Provider,
+) -> Table:
+    """The disputed pairs with ``user_view``, ``item_view``, ``verdict`` or ``error``, and ``model``; rows by user.
+
+    Texts are by the id's text. The requests of a user follow each other, and among them those of one view, so that
+    their prompts share a beginning. Raises InputError where a user or an item has no embedding.
+    """
+    from llmhd_tools.commands.loading import digest_of
+    from llmhd_tools.core.disputed import disputed, favourites
+    from llmhd_tools.files.provenance import made
+    from llmhd_tools.files.tables import Table
+
+    z = embeddings.aligned(training.users, training.items)
+    user, item, label = disputed(z, training.graph, how.lowest, how.highest)
+    errors: list[str | None] = [None] * len(user)
+    answers: dict[str, list[str | None]] = {view: [None] * len(user) for view in VIEWS}
+    liked = favourites(z, training.graph)
+    asked = list(_questions(training, profiles, items, liked, how.shown, user, item, errors))
+    asked.sort(key=lambda ask: (ask[0], VIEWS.index(ask[2])))
+    for (_, row, view, _request), answer in zip(asked, provider.answer(ask[3] for ask in asked), strict=True):
+        if answer.error is None:
+            answers[view][row] = str(answer.value)
+        else:
+            errors[row] = errors[row] or f"{view}: {answer.error}"
+    verdicts: list[str | None] = []
+    for error, *views in zip(errors, *answers.values(), strict=True):
+        verdicts.append(None if error else "hard" if views == ["High", "High"] else "noisy")
+    model: list[str | None] = [provider.name] * len(user)
+    columns: dict[str, Column] = {"user": user, "item": item, "label": label, **answers, "verdict": verdicts}
+    columns |= {"error": errors, "model": model}
+    inputs: dict[str, str | list[str]] = {
+        "embeddings": embeddings.digest(),
+        "train": training.digest,
+        "profiles": digest_of(profiles),
+        "items": digest_of(items),
+    }
+    meta = {"made": made("relate", asdict(how) | {"llm": provider.name}, inputs)}
+    return Table("relations", columns, training.users, training.items, meta)
+
+
+def _questions(
+    training: Training,
+    profiles: Mapping[str, str],
+    items: Mapping[str, str],
+    liked: ByUser,
+    shown: int,
+    user: Codes,
+    item: Codes,
+    errors: list[str | None],
+) -> Iterator[Question]:
+    """Both questions about every pair that has the texts for them; what is missing is told in ``errors``.
+
+    ``liked`` are each user's items, best first, of which the first ``shown`` others stand for the user.
+    """
+    from llmhd_tools.llm.provider import ItemView, UserView
+
+    texts = [items.get(str(name), "") for name in training.items.names]
+    names = [str(name) for name in training.users.names]
+    for row, (who, what) in enumerate(zip(user.tolist(), item.tolist(), strict=True)):
+        own = liked.items[liked.start[who] : liked.start[who + 1]].tolist()
+        best = tuple(texts[other] for other in own if other != what and texts[other])[:shown]
+        profile = profiles.get(names[who])
+        if not texts[what]:
+            errors[row] = f"item '{training.items.names[what]}' has no text"
+        elif not profile:
+            errors[row] = f"user '{names[who]}' has no profile"
+        elif not best:
+            errors[row] = f"user '{names[who]}' has no other item with a text"
+        else:
+            yield who, row, "user_view", UserView(profile, texts[what])
+            yield who, row, "item_view", ItemView(best, texts[what])
