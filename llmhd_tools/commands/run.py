@@ -31,7 +31,6 @@ from llmhd_tools.options import (
     Schedule,
     Scope,
     Selection,
-    TextVectors,
     TextWeight,
     Threads,
     Tracked,
@@ -111,7 +110,10 @@ def command(
     ] = "none",
     backbone: Backbone = None,
     negatives: Negatives = None,
-    vectors: TextVectors = None,
+    vectors: Annotated[
+        File,
+        typer.Option("--vectors", help="Text vectors, for --negatives semantic and for --clean graph.", metavar="FILE"),
+    ] = None,
     words: Words = None,
     loss: Loss = None,
     dim: Dim = None,
@@ -187,7 +189,6 @@ def command(
     clean_share: Annotated[
         float, typer.Option("--clean-share", help="Share of the training pairs to cut.", min=0, max=1, callback=finite)
     ] = 0.08,
-    vectors: TextVectors = None,
     text_weight: TextWeight = 0.25,
     leave_one_out: LeaveOneOut = True,
     disliked: Annotated[
