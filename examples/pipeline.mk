@@ -93,13 +93,13 @@ $(OUT)/epoch-$(1)/profiles.jsonl $(OUT)/epoch-$(1)/flags.npz &: $(call profiles,
 endef
 
 define CLEANING_STAGE # $(1) is the epoch before, $(2) the one that comes
-$(OUT)/suspects-$(1).npz: $(call since,$(1)) $(call drop,$(1)) $(DATA)/train.jsonl $(OUT)/doubting.params
-	$$(SUSPECT) $(DATA)/train.jsonl $(addprefix --history ,$(call since,$(1))) $(addprefix --drop ,$(call drop,$(1))) $$(DOUBTING) -o $$@
+$(OUT)/scored-$(1).jsonl: $(call since,$(1)) $(call drop,$(1)) $(DATA)/train.jsonl $(call profiles,$(2)) \
+    $(DATA)/items.jsonl $(OUT)/doubting.params
+	$$(SUSPECT) $(DATA)/train.jsonl $(addprefix --history ,$(call since,$(1))) $(addprefix --drop ,$(call drop,$(1))) $$(DOUBTING) \
+	  | $$(SCORE) - --profiles $(call profiles,$(2)) --items $(DATA)/items.jsonl > $$@.part
+	mv $$@.part $$@
 
-$(OUT)/scored-$(1).npz: $(OUT)/suspects-$(1).npz $(call profiles,$(2)) $(DATA)/items.jsonl
-	$$(SCORE) $$< --profiles $(call profiles,$(2)) --items $(DATA)/items.jsonl -o $$@
-
-$(OUT)/drop-$(1).npz: $(OUT)/scored-$(1).npz $(OUT)/cleaning.params
+$(OUT)/drop-$(1).npz: $(OUT)/scored-$(1).jsonl $(OUT)/cleaning.params
 	$$(SUSPECT) $(DATA)/train.jsonl $(addprefix --history ,$(call since,$(1))) $(addprefix --drop ,$(call drop,$(1))) \
 	  --scores $$< $$(CLEANING) -o $$@
 endef

@@ -67,6 +67,10 @@ Negatives = Annotated[
         callback=one_of(*SAMPLERS),
     ),
 ]
+AlignedVectors = Annotated[
+    str | None,
+    typer.Option("--vectors", help="Aligned text vectors, for --negatives semantic.", metavar="FILE"),
+]
 Words = Annotated[
     list[str] | None,
     typer.Option(
@@ -201,7 +205,10 @@ Confidence = Annotated[int, typer.Option("--confidence", help="Flags that make a
 TextWeight = Annotated[
     float,
     typer.Option(
-        "--text-weight", help="Weight of the scores against the predictions, both standardised.", min=0, callback=finite
+        "--text-weight",
+        help="Weight of scores, and of text vectors, against the predictions, all standardised.",
+        min=0,
+        callback=finite,
     ),
 ]
 LeaveOneOut = Annotated[

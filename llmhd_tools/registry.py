@@ -4,6 +4,7 @@ BACKBONES = {"lightgcn": "LightGCN", "ngcf": "NGCF", "sgl": "SGL", "ncl": "NCL"}
 
 DENOISERS = {"none": "NoDenoiser", "t-ce": "TCE", "r-ce": "RCE", "rgcf": "RGCF", "dcf": "DCF"}  # train/denoisers/
 
-SAMPLERS = {"uniform": "Uniform", "dynamic": "Dynamic"}  # of negatives: train/samplers/
+# of negatives: train/samplers/
+SAMPLERS = {"uniform": "Uniform", "dynamic": "Dynamic", "semantic": "Semantic"}
 
 STAGED = ("loss", "llmhd")  # denoisers of `run` that are stages before the training step

@@ -16,11 +16,11 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from llmhd_tools import console
-from llmhd_tools.commands.cleaning import Cleaning, Judge
+from llmhd_tools.commands.cleaning import Cleaning
 from llmhd_tools.commands.disliked import disliked_metrics
-from llmhd_tools.commands.dropping import cut_metrics, drop_of, read_drop, tell_drop
+from llmhd_tools.commands.dropping import drop_of, read_drop, tell_drop
 from llmhd_tools.commands.evaluate import Ranking, parse_at, parse_metrics, rank_metrics, tell_unknown
-from llmhd_tools.commands.known_noise import noise_metrics
+from llmhd_tools.commands.known_noise import cut_metrics, noise_metrics
 from llmhd_tools.commands.live import Live
 from llmhd_tools.commands.loading import align, by_user, texts_of, training
 from llmhd_tools.commands.prune import prune
@@ -60,6 +60,7 @@ class Settings:
     denoise: str
     backbone: str | None
     negatives: str | None
+    vectors: str | None
     words: list[str] | None
     loss: str | None
     dim: int | None
@@ -99,6 +100,7 @@ class Settings:
     clean: str
     clean_at: str
     clean_share: float
+    clean_vectors: str | None
     text_weight: float
     leave_one_out: bool
     disliked: str | None
@@ -221,11 +223,14 @@ class Loop:
         model = read_tensors(self._path(f"epoch-{done}", "model.npz"), "model") if done else None
         cleaned = self.cleaning.before(done) if self.cleaning else 0
         drop = read_drop(self._path(f"drop-{cleaned}.npz"), self.training, s.confidence) if cleaned else None
-        self.run_ = open_run(self.training, s.chosen, s.words or [], s.device, s.threads, model, drop)
+        vectors = read_tensors(s.vectors, "vectors") if s.vectors else None
+        self.run_ = open_run(self.training, s.chosen, s.words or [], s.device, s.threads, model, drop, vectors)
         pick_rule(s.rule, self.run_.config.loss)
         loss, seed = self.run_.config.loss, self.run_.config.seed
         if not self.select.ranked:
             self.selector = Selector(self.select, self.valid, self.training, self.hidden, loss, seed, s.unknown)
+        use_texts = s.clean_vectors and s.text_weight
+        self.vectors = read_tensors(str(s.clean_vectors), "vectors") if use_texts else None
         self.items = texts_of(read_table(s.items, "items")) if s.items and self.texts else {}
         profiles = read_table(s.profiles, "profiles") if s.profiles and self.texts else None
         if not done:
@@ -298,13 +303,13 @@ class Loop:
 
     def _clean(self, cleaning: Cleaning, epoch: int) -> None:
         """Choose after ``epoch`` which pairs the graph goes without from now on."""
-        judge = Judge(texts_of(self.profiles), self.items, self.provider) if self.texts else None
-        cut = cleaning.clean(epoch, self.training, self.history, self.run_.drop, judge, self.folder)
+        judge = functools.partial(self._scores, epoch + 1) if self.items and cleaning.text_weight else None
+
+        cut = cleaning.clean(epoch, self.training, self.history, self.run_.drop, self.vectors, judge, self.folder)
         self.run_.leave_out(drop_of(cut, self.training, self.settings.confidence))
 
     def _judge(self, epoch: int) -> Table:
         """The noisy samples of the epoch, with the candidates' scores where an LLM is to rescue the hard ones."""
-        s = self.settings
         assert self.samples is not None
         history = align(self.history, self.training.users, self.training.items)
         noisy = prune(self.samples, history, self.rate, self.run_.trainer.step, **self._choice())
@@ -312,12 +317,18 @@ class Loop:
         if not self.llmhd:
             return Table("judged", noisy.columns, noisy.users, noisy.items)
         path = self._path(f"epoch-{epoch}", "judged.jsonl")
+        return self._scores(epoch, noisy, self._path(f"epoch-{epoch}", "noisy.jsonl"), path)
+
+    def _scores(self, epoch: int, table: Table, path: str, output: str) -> Table:
+        """Noisy rows or suspects, which lie in ``path``, with scores by the profiles of ``epoch``, written to ``output``."""
+        s = self.settings
         if s.scorer is not None:
             assert s.items is not None
-            judge(s.scorer, self._path(f"epoch-{epoch}", "noisy.jsonl"), self._profiles_path(epoch), s.items, path)
-            return read_table(path, "judged", users=self.training.users, items=self.training.items)
-        judged = score(noisy, texts_of(self.profiles), self.items, self.provider)
-        write_table(path, judged)
+            judge(s.scorer, path, self._profiles_path(epoch), s.items, output)
+            ids = {"users": self.training.users, "items": self.training.items}
+            return read_table(output, "suspects" if table.kind == "suspects" else "judged", **ids)
+        judged = score(table, texts_of(self.profiles), self.items, self.provider)
+        write_table(output, judged)
         return judged
 
     def _profiles_path(self, epoch: int) -> str:
@@ -370,7 +381,7 @@ class Loop:
             found += noise_metrics(z, self.interactions, self.run_.verdicts)
         if self.run_.drop:
             marked = self.interactions if self.settings.noise else None
-            found += [head | {"metric": n, "value": v} for n, v in cut_metrics(self.run_.drop, self.training, marked)]
+            found += cut_metrics(z, self.run_.drop, self.training, marked)
         self.records += found
         return float(chosen["value"]) * (-1 if select.metric == "loss" else 1)
 

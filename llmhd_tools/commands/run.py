@@ -9,6 +9,7 @@ import typer
 from llmhd_tools.commands import configs
 from llmhd_tools.errors import UsageError
 from llmhd_tools.options import (
+    AlignedVectors,
     Alpha,
     At,
     Backbone,
@@ -97,6 +98,7 @@ def command(
     ] = "none",
     backbone: Backbone = None,
     negatives: Negatives = None,
+    vectors: AlignedVectors = None,
     words: Words = None,
     loss: Loss = None,
     dim: Dim = None,
@@ -144,7 +146,9 @@ def command(
     rule: Rule = None,
     scorer: Annotated[
         str | None,
-        typer.Option("--scorer", help="Let this program judge in the place of score: noisy rows in, judged out."),
+        typer.Option(
+            "--scorer", help="Let this program judge in the place of score: noisy rows in, judged out; suspects too."
+        ),
     ] = None,
     threshold_alpha: ThresholdAlpha = None,
     pair_threshold: PairThreshold = "7:3",
@@ -173,7 +177,11 @@ def command(
     clean_share: Annotated[
         float, typer.Option("--clean-share", help="Share of the training pairs to cut.", min=0, max=1, callback=finite)
     ] = 0.08,
-    text_weight: TextWeight = 0.5,
+    clean_vectors: Annotated[
+        File,
+        typer.Option("--clean-vectors", help="Text vectors of the items (embed, align), for --clean.", metavar="FILE"),
+    ] = None,
+    text_weight: TextWeight = 0.25,
     leave_one_out: LeaveOneOut = True,
     disliked: Annotated[
         File, typer.Option("--disliked", help="Held-out dislikes, measured beside --test.", metavar="FILE")
@@ -192,8 +200,8 @@ def command(
     what epoch N made (of old epochs only what is still needed stays), FOLDER/metrics.jsonl all measurements,
     FOLDER/best.npz the embeddings of the best epoch. --resume goes on after a crash as if nothing had happened.
 
-    --clean graph goes with any --denoise. With --items, the scores of the doubtful pairs count as well, and FOLDER holds
-    suspects-N, scored-N and drop-N.npz of each cleaning.
+    --clean graph goes with any --denoise. With --clean-vectors the texts count as well, with --items the scores of twice
+    as many pairs as are cut; FOLDER holds suspects-N and scored-N.jsonl and drop-N.npz of each cleaning.
 
     \b
     Examples:
@@ -212,9 +220,9 @@ def command(
         from llmhd_tools.commands.scorer import parse
 
         parse(scorer)
-        if denoise != "llmhd":
-            raise UsageError("--scorer judges for --denoise llmhd only")
-        if live:
+        if denoise != "llmhd" and (clean == "none" or items is None):
+            raise UsageError("--scorer judges for --denoise llmhd, and for --clean graph with --items")
+        if live and denoise == "llmhd":
             raise UsageError("--scorer is started once an epoch; leave out --live, or give --staged")
     from dataclasses import fields
 

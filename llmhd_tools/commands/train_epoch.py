@@ -10,6 +10,7 @@ import typer
 from llmhd_tools.errors import UsageError
 from llmhd_tools.files.streams import check_binary, check_output
 from llmhd_tools.options import (
+    AlignedVectors,
     Alpha,
     Backbone,
     Band,
@@ -81,6 +82,7 @@ def command(
     backbone: Backbone = None,
     denoise: Denoise = None,
     negatives: Negatives = None,
+    vectors: AlignedVectors = None,
     words: Words = None,
     loss: Loss = None,
     dim: Dim = None,
@@ -151,7 +153,7 @@ def command(
 
     outputs = [output, embeddings, next_, verdicts, record]
     for number, path in enumerate(outputs):
-        check_output(path, [train, model, samples, judged, drop, profiles, items, *history, *outputs[:number]])
+        check_output(path, [train, model, samples, judged, drop, vectors, profiles, items, *history, *outputs[:number]])
     for path in (output, embeddings):
         check_binary(path)
     if epochs > 1 and (samples or judged or verdicts or live):
@@ -180,7 +182,8 @@ def command(
     start = read_tensors(model, "model") if model else None
     training = read_training(train)
     left_out = read_drop(drop, training, confidence) if drop else None
-    run = open_run(training, chosen, words or [], device, threads, start, left_out)
+    texts = read_tensors(vectors, "vectors") if vectors else None
+    run = open_run(training, chosen, words or [], device, threads, start, left_out, texts)
     rule = pick_rule(rule, run.config.loss)
     if (judged or live) and run.config.denoise != "none":
         raise UsageError(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from llmhd_tools.train.sharded import ShardedTrainer
     from llmhd_tools.train.trainer import State, Trainer
 
-GROUPS = ("param", "first", "second", "denoiser")  # of a model's arrays
+GROUPS = ("param", "first", "second", "denoiser", "sampler")  # of a model's arrays
 
 
 def settings_of(model: Tensors) -> dict[str, Any]:
@@ -49,6 +49,7 @@ def open_run(
     threads: int | None,
     model: Tensors | None = None,
     drop: Drop | None = None,
+    vectors: Tensors | None = None,
 ) -> Run:
     """A run at its start, or where ``model`` left it; ``chosen`` holds the settings that were given, None for the others.
 
@@ -59,7 +60,7 @@ def open_run(
     from llmhd_tools.train.methods import known, parse, resolve
 
     if model is None:
-        return Run(training, resolve(chosen, words), device, threads, drop=drop)
+        return Run(training, resolve(chosen, words), device, threads, drop=drop, vectors=vectors)
     kept = settings_of(model)
     if not known(kept):
         raise InputError("has no settings that this llmhd understands", where=model.source)
@@ -72,7 +73,7 @@ def open_run(
             raise UsageError(f"{told} contradicts {model.source}, which was trained with {trained}; leave it out")
     if model.meta.get("graph") != training.digest:
         raise InputError("was trained on other interactions; go on with the same file", where=model.source)
-    return Run(training, config, device, threads, model, drop)
+    return Run(training, config, device, threads, model, drop, vectors)
 
 
 @dataclass
@@ -85,13 +86,18 @@ class Run:
     threads: int | None = None
     start: InitVar[Tensors | None] = None
     drop: Drop | None = None
+    vectors: Tensors | None = None
     loss: float = field(default=math.nan, init=False)
 
     def __post_init__(self, start: Tensors | None) -> None:
         from llmhd_tools.train import samplers
 
+        ids = self.training.users, self.training.items
+        vectors = self.vectors.aligned(*ids) if self.vectors else None
+        self.sampler = samplers.build(self.config, self.training.graph, vectors)
+        if start and ((kept := _groups(start)["sampler"]) or self.sampler.state()):
+            self.sampler.restore(kept)
         self.kept = self._without(self.drop)
-        self.sampler = samplers.build(self.config)
         self.trainer = self._open_trainer(_state_of(start) if start else None, self.kept)
         self._model = start
         self._made: dict[str, Any] = {}
@@ -166,6 +172,8 @@ class Run:
         if isinstance(judged, Live):
             judge = Judge(judged, self.training, arrays, self.trainer.step, rule, thresholds)
         self.loss = self.trainer.train(arrays, judge or keep)
+        if self.sampler.scored:
+            self.sampler.end_epoch(self.training.graph, self.trainer.epoch, self.trainer.embeddings())
         self._made, self._model = making, None
         if judge:
             self.judged, self.verdicts = judge.record()
@@ -196,6 +204,8 @@ class Run:
         if self.drop is not None:
             params |= self.drop.params
             inputs["drop"] = self.drop.digest
+        if self.vectors is not None:
+            inputs["vectors"] = self.vectors.digest()
         return made("train-epoch", params, inputs)
 
     def _draw(self, epoch: int) -> Samples:
@@ -216,11 +226,9 @@ class Run:
         """All that a later epoch needs."""
         if self._model is None:
             state = self.trainer.state()
-            arrays = {
-                f"{group}.{name}": array
-                for group, named in zip(GROUPS, (state.params, state.first, state.second, state.denoiser), strict=True)
-                for name, array in named.items()
-            }
+            parts: tuple[dict[str, Any], ...] = (state.params, state.first, state.second, state.denoiser)
+            groups = zip(GROUPS, (*parts, self.sampler.state()), strict=True)
+            arrays = {f"{group}.{name}": array for group, named in groups for name, array in named.items()}
             self._model = self._tensors(
                 "model", arrays, step=state.step, config=self.config.as_dict(), graph=self.training.digest
             )
@@ -273,15 +281,21 @@ class Run:
         return recode(table, self.training.users, self.training.items)
 
 
-def _state_of(model: Tensors) -> State:
-    """The training state in a model file. Raises InputError where a part is missing."""
-    from llmhd_tools.train.trainer import State
-
+def _groups(model: Tensors) -> dict[str, dict[str, Any]]:
+    """The arrays of a model by group and name."""
     groups: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
     for key, array in model.arrays.items():
         group, _, name = key.partition(".")
         if group in groups:
             groups[group][name] = array
+    return groups
+
+
+def _state_of(model: Tensors) -> State:
+    """The training state in a model file. Raises InputError where a part is missing."""
+    from llmhd_tools.train.trainer import State
+
+    groups = _groups(model)
     if not groups["param"] or not groups["param"].keys() == groups["first"].keys() == groups["second"].keys():
         raise InputError("lacks parameters or moments", where=model.source)
     for name, param in groups["param"].items():

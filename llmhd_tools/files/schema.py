@@ -150,6 +150,7 @@ KINDS: dict[str, Kind] = {
                 _USER,
                 _ITEM,
                 Field("prediction", "float", "mean of the pair's prediction over the history", False),
+                Field("likeness", "float", "cosine of the item's text vector and those of the user's other items", False),
                 Field("score", "number", f"of those judged: {_SCORE}", False, low=1, high=10),
                 Field("p_mass", "float", "with --expected-score: probability that the model gave to 1..10", False, low=0),
                 Field("suspicion", "float", "how much it looks like a false positive, in standard deviations", False),
@@ -222,7 +223,7 @@ KINDS: dict[str, Kind] = {
                 Field("group", "text", "in all: easy, hard, noisy; in high-loss: clean, noisy"),
                 Field("against", "text", "the group that this one is compared with", False),
                 Field("measure", "text", "loss, prediction, negative-prediction, variance, negative-variance, score", False),
-                Field("statistic", "text", "count, share, mean, sd, q05 … q95; auc: chance to exceed the other group"),
+                Field("statistic", "text", "count, share, mean, sd, q05 … q95, auc (to exceed the other group), matched-auc"),
                 Field("value", "float", "the value"),
             ),
             "`diagnose`", "`plot`, you",
@@ -241,7 +242,8 @@ KINDS: dict[str, Kind] = {
             "model", 1, "All that training needs to go on; meta holds `config`, `epoch`, `step` and the graph's digest.", (),
             "`train-epoch -o`", "`train-epoch --from`, `update-profiles`", forms=("binary",),
             arrays=(("param.*", "float32, parameters"), ("first.*, second.*", "float32, Adam's moments"),
-                    ("denoiser.*", "what the denoiser remembers of the interactions")),
+                    ("denoiser.*", "what the denoiser remembers of the interactions"),
+                    ("sampler.*", "what the sampler of negatives remembers: the users' pools")),
         ),
     )
 }  # fmt: skip

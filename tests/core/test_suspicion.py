@@ -7,8 +7,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from llmhd_tools.core import suspicion
 from llmhd_tools.core.graph import Graph
@@ -89,20 +87,46 @@ def test_suspicion_worked_out_by_hand():
     prediction = np.array([1.0, 3.0, 1.0, 3.0])  # standardised -1, 1, -1, 1
     assert suspicion.suspicion(prediction).tolist() == [1, -1, 1, -1]
     score = np.array([10.0, np.nan, 2.0, np.nan])  # standardised 1, -, -1, -
-    assert suspicion.suspicion(prediction, score, 0.5).tolist() == [0.5, -1, 1.5, -1]
-    assert suspicion.suspicion(prediction, score, 0.0).tolist() == [1, -1, 1, -1]
+    assert suspicion.suspicion(prediction, [score], 0.5).tolist() == [0.5, -1, 1.5, -1]
+    assert suspicion.suspicion(prediction, [score], 0.0).tolist() == [1, -1, 1, -1]
+    likeness = np.array([np.nan, 0.5, -0.5, np.nan])
+    assert suspicion.suspicion(prediction, [score, likeness], 0.5).tolist() == [0.5, -1.5, 2, -1]
     nobody, same = np.full(4, np.nan), np.array([7.0, np.nan, np.nan, 7.0])
     for scores in (nobody, same):  # nothing that would tell them apart
-        assert suspicion.suspicion(prediction, scores).tolist() == [1, -1, 1, -1]
+        assert suspicion.suspicion(prediction, [scores]).tolist() == [1, -1, 1, -1]
     assert suspicion.suspicion(np.zeros(3)).tolist() == [0, 0, 0]
 
 
-@settings(max_examples=50)
-@given(st.lists(st.integers(0, 5), min_size=1, max_size=40), st.integers(0, 100))
-def test_the_worst_are_as_many_as_the_share_says_and_no_better_one_is_among_them(values, percent):
-    share = Fraction(percent, 100)
-    found = np.array(values, dtype=np.float64)
-    cut = suspicion.worst(found, percent / 100)
-    assert cut.sum() == math.floor(share * len(values))
-    ranked = sorted(range(len(values)), key=lambda row: (-values[row], row))
-    assert set(np.flatnonzero(cut)) == set(ranked[: cut.sum()])
+@pytest.mark.parametrize("seed", range(3))
+def test_likeness_is_the_cosine_with_the_users_other_items(seed):
+    """Of those whose edges are left; a user without another item has none."""
+    graph, rng = random_graph(seed), np.random.default_rng(seed)
+    alone = Graph.of(np.array([USERS - 1], np.int32), np.array([0], np.int32), USERS, ITEMS)
+    graph = graph.without(graph.user[graph.user == USERS - 1], graph.item[graph.user == USERS - 1]).plus(
+        alone.user, alone.item
+    )
+    cut = rng.random(len(graph)) < 0.2
+    edges = graph.without(graph.user[cut], graph.item[cut])
+    vectors = (rng.normal(size=(ITEMS, DIM)) * rng.uniform(0.1, 9, (ITEMS, 1))).astype(np.float32)
+    unit = vectors.astype(np.float64) / np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    found = suspicion.likeness(vectors, graph, edges)
+    for row, (u, i) in enumerate(zip(graph.user, graph.item, strict=True)):
+        others = [j for j in edges.item[edges.user == u] if j != i]
+        if not others:
+            assert np.isnan(found[row])
+            continue
+        total = sum(unit[j] for j in others)
+        assert found[row] == pytest.approx(total @ unit[i] / np.linalg.norm(total), abs=1e-6)
+    assert np.isnan(found[-1]) and np.isfinite(found).sum() > 30
+
+
+@pytest.mark.parametrize("percent", [0, 1, 7, 29, 50, 57, 58, 99, 100])
+def test_the_worst_are_as_many_as_the_share_says_and_no_better_one_is_among_them(percent):
+    """Of equal ones the earlier row; a share counts as the decimal that a person typed."""
+    rng = np.random.default_rng(percent)
+    for size in (1, 2, 13, 100, 100, 1000):
+        values = rng.integers(0, 6, size).tolist()
+        cut = suspicion.worst(np.array(values, dtype=np.float64), percent / 100)
+        assert cut.sum() == math.floor(Fraction(percent, 100) * size)
+        ranked = sorted(range(size), key=lambda row: (-values[row], row))
+        assert set(np.flatnonzero(cut)) == set(ranked[: cut.sum()])

@@ -11,9 +11,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from llmhd_tools import cli
+from llmhd_tools.files.ids import Ids
+from llmhd_tools.files.tensors import Tensors, write_tensors
 
 ROOT = Path(__file__).parents[2]
 USERS, ITEMS = 60, 40
@@ -29,6 +32,14 @@ def write(path, records):
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
 
 
+def write_vectors(path):
+    """Vectors of users and items that tell nothing."""
+    rng = np.random.default_rng(5)
+    rows = {side: rng.normal(size=(n, 6)).astype(np.float32) for side, n in (("user", USERS), ("item", ITEMS))}
+    users, items = Ids([f"u{n}" for n in range(USERS)]), Ids(list(range(ITEMS)))
+    write_tensors(str(path), Tensors("vectors", rows, users, items))
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory):
     """A folder with train, valid and test interactions (user ids are text, item ids integers) and item texts."""
@@ -38,6 +49,7 @@ def world(tmp_path_factory):
         f"A tale of {' and '.join(rng.sample(THEMES[theme].split(), 3))}, set in place{rng.randrange(9)}."
         for theme in themes
     ]
+    write_vectors(folder / "vectors.npz")
     write(folder / "items.jsonl", ({"item": item, "profile": text} for item, text in enumerate(texts)))
     parts = {"train": [], "valid": [], "test": []}
     for user in range(USERS):
@@ -141,7 +153,7 @@ def run_words(loss, denoise, *more):
     return [*words, "--warm-up", 2, "--window", WINDOW, "--confidence", 1, "--epochs", 4, *more]
 
 
-def pipe_stages(loss, denoise, epochs=4, *, selection="variance", scope="noisy", training=(), **judging):
+def pipe_stages(loss, denoise, epochs=4, *, selection="variance", scope="noisy", training=(), always=(), **judging):
     """The same run as separate commands over files epoch-N-*; as README's epoch, which begins after two warm-up epochs."""
     history = {
         epoch: [
@@ -153,7 +165,7 @@ def pipe_stages(loss, denoise, epochs=4, *, selection="variance", scope="noisy",
     if denoise == "llmhd":
         stages += [[["summarize", "train.jsonl", "--items", "items.jsonl", "-o", "profiles-2.jsonl"]]]
     for epoch in range(1, epochs + 1):
-        train = ["train-epoch", "train.jsonl", *ON, "-o", f"epoch-{epoch}-model.npz"]
+        train = ["train-epoch", "train.jsonl", *ON, *always, "-o", f"epoch-{epoch}-model.npz"]
         train += ["--embeddings", f"epoch-{epoch}-embeddings.npz"]
         train += ["--from", f"epoch-{epoch - 1}-model.npz"] if epoch > 1 else ["--loss", loss, *TRAINING, *training]
         if denoise != "none" and epoch >= 2:

@@ -166,3 +166,19 @@ def test_run_live_makes_what_the_command_makes(llmhd, loss, denoise):
 def test_what_does_not_go_together_is_refused(llmhd, words, told):
     assert told in llmhd.refused(2, "train-epoch", "train.jsonl", *ON, *words, "-o", "out.npz")
     assert not (llmhd.folder / "out.npz").exists()
+
+
+def test_dropped_pairs_are_neither_drawn_nor_judged(llmhd):
+    warm_up(llmhd, "bpr")
+    cut = [
+        {"user": "u0", "item": r["item"], "cut": True} for r in lines(llmhd.folder / "train.jsonl") if r["user"] == "u0"
+    ]
+    (llmhd.folder / "cut.jsonl").write_text("".join(json.dumps(record) + "\n" for record in cut))
+    judged, _ = live(llmhd, "model-3.npz", "--drop", "cut.jsonl")
+    assert len(judged) > 40 and "u0" not in {r["user"] for r in judged}
+
+
+def test_a_program_as_scorer_is_for_staged_epochs(llmhd):
+    words = ["run", "train.jsonl", "--valid", "valid.jsonl", "--items", "items.jsonl", "--preset", "paper"]
+    told = llmhd.refused(2, *words, "--scorer", "cat", "-o", "run")
+    assert "leave out --live, or give --staged" in told and not (llmhd.folder / "run").exists()

@@ -73,7 +73,7 @@ def test_make_equals_run_on_a_graph_that_is_cleaned_twice(shop, made, tmp_path):
     words += ["--denoise", "llmhd", *SETTINGS, *PRUNING.split(), "--confidence", "2", "--epochs", "5", "--window", "3"]
     words += ["--clean", "graph", "--clean-at", "2,4", "--clean-share", "0.1", "--keep", "-q", "-o", tmp_path / "run"]
     subprocess.run([ROOT / "bin" / "llmhd", *words], check=True, env=_environment())
-    names = [f"{kind}-{epoch}.npz" for epoch in (2, 4) for kind in ("suspects", "scored", "drop")]
+    names = [name for epoch in (2, 4) for name in (f"scored-{epoch}.jsonl", f"drop-{epoch}.npz")]
     for name in [*names, "epoch-5/model.npz", "epoch-5/judged.jsonl", "epoch-5/verdicts.jsonl"]:
         assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "made" / name).read_bytes(), name
 

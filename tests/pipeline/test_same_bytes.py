@@ -99,14 +99,41 @@ def test_nothing_noisy_in_binary(llmhd, stages):
     assert (llmhd.folder / "a.npz").read_bytes() == (llmhd.folder / "b.npz").read_bytes()
 
 
-@pytest.mark.parametrize(("loss", "denoise"), [("bpr", "llmhd"), ("bce", "loss"), ("bpr", "none")])
-def test_negatives_by_score_are_the_same_in_the_pipe(llmhd, words, stages, loss, denoise):
-    chosen = ("--negatives", "dynamic", "--set", "draws=3")
-    llmhd.stages(stages(loss, denoise, training=chosen))
-    llmhd(*words(loss, denoise, "--keep", *chosen, "-o", "run"))
+DYNAMIC = ("--negatives", "dynamic", "--set", "draws=3")
+SEMANTIC = ("--negatives", "semantic", "--set", "pool=3", "--set", "fresh=5", "--set", "uniform-epochs=2")
+VECTORS = ("--vectors", "vectors.npz")
+
+
+@pytest.mark.parametrize(("loss", "denoise", "chosen", "always"), [
+    ("bpr", "llmhd", DYNAMIC, ()), ("bce", "loss", DYNAMIC, ()), ("bpr", "none", DYNAMIC, ()),
+    ("bpr", "llmhd", SEMANTIC, VECTORS), ("bce", "llmhd", (*SEMANTIC, "--set", "rule=soft"), VECTORS),
+])  # fmt: skip
+def test_chosen_negatives_are_the_same_in_the_pipe(llmhd, words, stages, loss, denoise, chosen, always):
+    llmhd.stages(stages(loss, denoise, training=chosen, always=always))
+    llmhd(*words(loss, denoise, "--keep", *chosen, *always, "-o", "run"))
     compare(llmhd.folder, denoise)
-    llmhd(*words(loss, denoise, "-o", "uniform"))
-    assert (llmhd.folder / "uniform" / "best.npz").read_bytes() != (llmhd.folder / "run" / "best.npz").read_bytes()
+    llmhd(*words(loss, denoise, "--keep", "-o", "uniform"))
+    plain, ours = ((llmhd.folder / name / "epoch-4" / "embeddings.npz").read_bytes() for name in ("uniform", "run"))
+    assert plain != ours
+
+
+@pytest.mark.parametrize(("chosen", "always"), [(DYNAMIC, ()), (SEMANTIC, VECTORS)])
+def test_epochs_with_chosen_negatives_are_one_by_one_what_they_are_at_once(llmhd, chosen, always):
+    on = ("--device", "cpu", "--threads", 1, *always)
+    first = ["train-epoch", "train.jsonl", *on, "--dim", 8, "--batch", 64, *chosen]
+
+    def made(name):
+        return [(llmhd.folder / f"{name}{what}.npz").read_bytes() for what in ("", "-emb", "-samples")]
+
+    def to(name):
+        return ["-o", f"{name}.npz", "--embeddings", f"{name}-emb.npz", "--next", f"{name}-samples.npz"]
+
+    llmhd(*first, "--epochs", 4, *to("whole"))
+    llmhd(*first, *to("1"))
+    for epoch in range(2, 5):
+        given = ["--samples", f"{epoch - 1}-samples.npz"] if epoch % 2 else []
+        llmhd("train-epoch", "train.jsonl", *on, "--from", f"{epoch - 1}.npz", *given, *to(f"{epoch}"))
+    assert made("4") == made("whole")
 
 
 def test_given_profiles_are_used_as_they_are(llmhd, words, stages):

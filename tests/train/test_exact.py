@@ -12,7 +12,7 @@ from llmhd_tools.commands.loading import Training
 from llmhd_tools.commands.training import open_run
 from llmhd_tools.errors import UsageError
 from llmhd_tools.files.ids import Ids
-from llmhd_tools.files.tensors import read_tensors, write_tensors
+from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
 from llmhd_tools.registry import BACKBONES, DENOISERS, SAMPLERS
 from llmhd_tools.train.methods import load
 
@@ -22,6 +22,7 @@ ALL += [*itertools.product(["lightgcn"], ["none", "dcf"], SAMPLERS.keys() - {"un
 WORDS = {
     "ngcf": ["node-drop=0.1"], "sgl": ["view=random-walk"], "ncl": ["clusters=3", "warm-up=1", "prototype=0.1"],
     "t-ce": ["ramp=5"], "dcf": ["ramp=5", "bound=0.1", "relabel=0.5"], "rgcf": ["mim-weight=0.1"],
+    "semantic": ["pool=3", "fresh=4", "uniform-epochs=1", "rule=soft"],
 }  # fmt: skip
 
 
@@ -31,7 +32,12 @@ def start(backbone, denoise, negatives, loss, model=None):
     chosen = {"backbone": backbone, "denoise": denoise, "negatives": negatives, "loss": loss}
     chosen |= {"dim": 4, "layers": 2, "batch": 16, "lr": 0.05}
     words = [word for method in (backbone, denoise, negatives) for word in WORDS.get(method, [])]
-    return open_run(training, {} if model else chosen, [] if model else words, "cpu", 1, model)
+    vectors = None
+    if negatives == "semantic":
+        rng = np.random.default_rng(7)
+        sides = {side: rng.normal(size=(n, 3)).astype(np.float32) for side, n in (("user", 20), ("item", 15))}
+        vectors = Tensors("vectors", sides, training.users, training.items)
+    return open_run(training, {} if model else chosen, [] if model else words, "cpu", 1, model, vectors=vectors)
 
 
 @pytest.mark.parametrize(("backbone", "denoise", "negatives", "loss"), ALL)

@@ -29,7 +29,7 @@ class Dynamic(Sampler):
 
     Options: ClassVar[type] = DynamicOptions
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, graph: Graph, vectors: Embeddings | None) -> None:
         self.options = config.pick(DynamicOptions)
 
     def draw(self, graph: Graph, user: Codes, rng: np.random.Generator, z: Embeddings) -> Codes:

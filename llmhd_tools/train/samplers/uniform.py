@@ -19,7 +19,7 @@ class Uniform(Sampler):
     Options: ClassVar[type] = NoOptions
     scored: ClassVar[bool] = False
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, graph: Graph, vectors: Embeddings | None) -> None:
         pass
 
     def draw(self, graph: Graph, user: Codes, rng: np.random.Generator, z: Embeddings) -> Codes:
