@@ -67,7 +67,7 @@ Negatives = Annotated[
         callback=one_of(*SAMPLERS),
     ),
 ]
-TextVectors = Annotated[
+AlignedVectors = Annotated[
     str | None,
     typer.Option("--vectors", help="Aligned text vectors, for --negatives semantic.", metavar="FILE"),
 ]

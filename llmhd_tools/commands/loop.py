@@ -94,6 +94,7 @@ class Settings:
     clean: str
     clean_at: str
     clean_share: float
+    clean_vectors: str | None
     text_weight: float
     leave_one_out: bool
     disliked: str | None
@@ -209,13 +210,14 @@ class Loop:
         model = read_tensors(self._path(f"epoch-{done}", "model.npz"), "model") if done else None
         cleaned = self.cleaning.before(done) if self.cleaning else 0
         drop = read_drop(self._path(f"drop-{cleaned}.npz"), self.training, s.confidence) if cleaned else None
-        self.vectors = read_tensors(s.vectors, "vectors") if s.vectors else None
-        vectors = self.vectors if s.negatives == "semantic" or not self.cleaning else None
+        vectors = read_tensors(s.vectors, "vectors") if s.vectors else None
         self.run_ = open_run(self.training, s.chosen, s.words or [], s.device, s.threads, model, drop, vectors)
         pick_rule(s.rule, self.run_.config.loss)
         loss, seed = self.run_.config.loss, self.run_.config.seed
         if not self.select.ranked:
             self.selector = Selector(self.select, self.valid, self.training, self.hidden, loss, seed, s.unknown)
+        use_texts = s.clean_vectors and s.text_weight
+        self.vectors = read_tensors(str(s.clean_vectors), "vectors") if use_texts else None
         self.items = texts_of(read_table(s.items, "items")) if s.items and self.texts else {}
         profiles = read_table(s.profiles, "profiles") if s.profiles and self.texts else None
         if not done:
@@ -277,8 +279,7 @@ class Loop:
     def _clean(self, cleaning: Cleaning, epoch: int) -> None:
         """Choose after ``epoch`` which pairs the graph goes without from now on."""
         judge = functools.partial(self._scores, epoch + 1) if self.items and cleaning.text_weight else None
-        vectors = self.vectors if cleaning.text_weight else None
-        cut = cleaning.clean(epoch, self.training, self.history, self.run_.drop, vectors, judge, self.folder)
+        cut = cleaning.clean(epoch, self.training, self.history, self.run_.drop, self.vectors, judge, self.folder)
         self.run_.leave_out(drop_of(cut, self.training, self.settings.confidence))
 
     def _judge(self, epoch: int) -> Table:

@@ -8,6 +8,7 @@ import typer
 
 from llmhd_tools.errors import UsageError
 from llmhd_tools.options import (
+    AlignedVectors,
     Alpha,
     At,
     Backbone,
@@ -110,10 +111,7 @@ def command(
     ] = "none",
     backbone: Backbone = None,
     negatives: Negatives = None,
-    vectors: Annotated[
-        File,
-        typer.Option("--vectors", help="Text vectors, for --negatives semantic and for --clean graph.", metavar="FILE"),
-    ] = None,
+    vectors: AlignedVectors = None,
     words: Words = None,
     loss: Loss = None,
     dim: Dim = None,
@@ -189,6 +187,10 @@ def command(
     clean_share: Annotated[
         float, typer.Option("--clean-share", help="Share of the training pairs to cut.", min=0, max=1, callback=finite)
     ] = 0.08,
+    clean_vectors: Annotated[
+        File,
+        typer.Option("--clean-vectors", help="Text vectors of the items (embed, align), for --clean.", metavar="FILE"),
+    ] = None,
     text_weight: TextWeight = 0.25,
     leave_one_out: LeaveOneOut = True,
     disliked: Annotated[
@@ -208,8 +210,8 @@ def command(
     what epoch N made (of old epochs only what is still needed stays), FOLDER/metrics.jsonl all measurements,
     FOLDER/best.npz the embeddings of the best epoch. --resume goes on after a crash as if nothing had happened.
 
-    --clean graph goes with any --denoise. With --vectors the texts count as well, with --items the scores of twice as many
-    pairs as are cut; FOLDER holds suspects-N and scored-N.jsonl and drop-N.npz of each cleaning.
+    --clean graph goes with any --denoise. With --clean-vectors the texts count as well, with --items the scores of twice
+    as many pairs as are cut; FOLDER holds suspects-N and scored-N.jsonl and drop-N.npz of each cleaning.
 
     \b
     Examples:

@@ -83,6 +83,7 @@ def test_the_commands_and_run_make_the_same_files(llmhd, words, stages, loss, de
         for epoch in AT:
             llmhd("summarize", "train.jsonl", "--items", "items.jsonl", "-o", f"profiles-{epoch}.jsonl")
     llmhd.stages(cleaned(stages(loss, denoise, epochs=5), texts, more))
+    more = ["--clean-vectors" if word == "--vectors" else word for word in more]
     more = [*more, "--clean", "graph", "--clean-at", "2,4", "--clean-share", SHARE, "--epochs", 5, "--keep", "--noise"]
     weight = [] if texts else ["--text-weight", 0]
     llmhd(*words(loss, denoise), *more, *weight, "-o", "run")
