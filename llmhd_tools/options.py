@@ -185,9 +185,6 @@ TextWeight = Annotated[
         callback=finite,
     ),
 ]
-TextVectors = Annotated[
-    str | None, typer.Option("--vectors", help="Text vectors of the items (embed, align).", metavar="FILE")
-]
 LeaveOneOut = Annotated[
     bool,
     typer.Option(

@@ -279,6 +279,7 @@ class Loop:
     def _clean(self, cleaning: Cleaning, epoch: int) -> None:
         """Choose after ``epoch`` which pairs the graph goes without from now on."""
         judge = functools.partial(self._scores, epoch + 1) if self.items and cleaning.text_weight else None
+
         cut = cleaning.clean(epoch, self.training, self.history, self.run_.drop, self.vectors, judge, self.folder)
         self.run_.leave_out(drop_of(cut, self.training, self.settings.confidence))
 
