@@ -33,7 +33,7 @@ LINES = {
     "run": "@train.jsonl --valid @valid.jsonl --test @test.jsonl --items @items.jsonl --profiles @profiles.jsonl"
     " --disliked @disliked.jsonl --denoise llmhd --epochs 1 --dim 8 --batch 64 -o @out",
     "evaluate": "@emb-3.npz @test.jsonl --exclude @valid.jsonl --noise @noise.jsonl --verdicts @verdicts-3.jsonl"
-    " --drop @drop.npz --disliked @disliked.jsonl -o @out.jsonl",
+    " --disliked @disliked.jsonl --drop @drop.npz -o @out.jsonl",
     "diagnose": "@noise.jsonl --history @emb-1.npz --history @emb-2.npz --held-out @test.jsonl --profiles @profiles.jsonl"
     " --items @items.jsonl -o @out.jsonl",
 }
