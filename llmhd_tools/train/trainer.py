@@ -106,6 +106,7 @@ class Trainer:
         weight = None if keep is None else torch.from_numpy(keep.astype(np.float32)).to(self.device)
         values = torch.zeros(len(bounds) - 1, device=self.device)
         step = self._stepper(bounds[1])
+        self.denoiser.start_epoch(self.epoch + 1)
         left = self.denoiser.edges(self.params)
         self.backbone.start_epoch(self.params, self.epoch + 1, self.edges if left is None else left)
         for number, (start, end) in enumerate(itertools.pairwise(bounds)):
