@@ -1,4 +1,5 @@
-"""Write the generated pages: docs/formats.md from the schema, docs/commands.md from the commands' help.
+"""Write the generated pages: docs/formats.md from the schema, docs/commands.md from the commands' help, docs/results.md
+from the files in docs/results.
 
 Usage: python docs/make.py [--check]; with --check nothing is written, and a page that is out of date exits 1.
 """
@@ -12,7 +13,14 @@ import sys
 from pathlib import Path
 
 from llmhd_tools.cli import GROUPS, main
+from llmhd_tools.commands.layout import lay_out
 from llmhd_tools.files.schema import KINDS, TYPES, Kind
+from llmhd_tools.files.tables import read_table, to_records
+
+try:
+    import tomllib
+except ImportError:  # Python 3.10
+    import tomli as tomllib
 
 HERE = Path(__file__).parent
 GENERATED = "<!-- made by docs/make.py; do not edit -->\n\n"
@@ -32,8 +40,13 @@ Every table has a text form and a binary form with the same content; `llmhd conv
 - Unknown fields of a record pass through untouched. A missing optional value is left out (null is read as missing).
 - `.gz` and `.zst` by suffix; `-` is stdin or stdout, as JSONL. A stream carries no `meta`: where that is needed
   (`prune` needs the first step of JSONL samples) there is an option.
+<<<<<<< HEAD
 - `noisy`, `judged`, `verdicts`, `flags` and `relations` may be empty; the others may not. An upstream command that fails
   leaves an empty or short stream behind, so use `set -o pipefail` in scripts.
+=======
+- `noisy`, `judged`, `verdicts`, `flags`, `suspects` and `relations` may be empty; the others may not. An upstream
+  command that fails leaves an empty or short stream behind, so use `set -o pipefail` in scripts.
+>>>>>>> graph
 
 Embeddings and vectors of your own take NumPy and no more (`users` and `items` are lists of ids, `u` and `i` float arrays
 with a row for each; seals and `made` are ours alone):
@@ -89,9 +102,35 @@ def commands_page() -> str:
     return page
 
 
+def results_page() -> str:
+    """The page about studies, from their tables and figures."""
+    with (HERE / "results" / "contents.toml").open("rb") as stream:
+        contents = tomllib.load(stream)
+    intro, parts = contents.pop("intro"), contents.pop("parts")
+    page = f"{GENERATED}# Results\n\n{intro}"
+    for name, study in contents.items():
+        found = {path.name.removeprefix(f"{name}-"): path for path in (HERE / "results").glob(f"{name}-*")}
+        if found:
+            page += f"\n## {study['title']}\n\n{study['text'].strip()}\n\n```\n{study['make']}\n```\n"
+        for part, heading in parts.items():
+            for form in (".svg", ".jsonl"):
+                if path := found.pop(part + form, None):
+                    page += f"\n### {heading}\n\n{_shown(path, heading)}"
+        if found:
+            raise ValueError(f"contents.toml has no part for {', '.join(sorted(found))}")
+    return page
+
+
+def _shown(path: Path, heading: str) -> str:
+    if path.suffix == ".svg":
+        return f"![{heading}](results/{path.name})\n"
+    return lay_out(list(to_records(read_table(str(path), "comparison"))), "markdown")
+
+
 def pages() -> dict[Path, str]:
     """Every generated page and its text."""
-    return {HERE / "formats.md": formats_page(), HERE / "commands.md": commands_page()}
+    texts = {"formats": formats_page(), "commands": commands_page(), "results": results_page()}
+    return {HERE / f"{name}.md": text for name, text in texts.items()}
 
 
 if __name__ == "__main__":

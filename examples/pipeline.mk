@@ -3,6 +3,8 @@
 #   DATA    folder with train.jsonl valid.jsonl test.jsonl items.jsonl    OUT     where the epochs go
 #   EPOCHS  how many                                                     TRAINING, PRUNING, UPDATING  options of the stages
 #
+#   CLEAN_AT  optional: after which epochs to clean the graph            DOUBTING, CLEANING  options of its two suspects
+#
 # Each stage is a variable, so that it can be swapped: make SCORE=./my_scorer.py
 # Same seed, same bytes as `llmhd run --denoise llmhd` with the same options (tests/pipeline/test_make.py).
 ifeq ($(filter grouped-target,$(.FEATURES)),)
@@ -20,6 +22,7 @@ TRAIN ?= $(LLMHD) train-epoch
 PRUNE ?= $(LLMHD) prune
 SCORE ?= $(LLMHD) score
 UPDATE ?= $(LLMHD) update-profiles
+SUSPECT ?= $(LLMHD) suspect
 EVALUATE ?= $(LLMHD) evaluate
 WARM_UP ?= 2
 WINDOW ?= 5
@@ -27,6 +30,9 @@ TRAINING ?=
 PRUNING ?=
 UPDATING ?=
 JUDGING ?=
+CLEAN_AT ?=
+DOUBTING ?= --share 0.16
+CLEANING ?= --share 0.08
 AT ?= 5,10
 
 epochs := $(shell seq 1 $(EPOCHS))
@@ -36,6 +42,12 @@ history = $(foreach e,$(call before,$(1),$(WINDOW)),$(OUT)/epoch-$(e)/embeddings
 previous = $(shell echo $$(( $(1) - 1 )))
 # the profiles that epoch N is judged by
 profiles = $(OUT)/$(if $(filter 1,$(shell echo $$(( $(1) > $(WARM_UP) + 1 )))),epoch-$(call previous,$(1))/,)profiles.jsonl
+
+# $(call cleaned,N): the last cleaning before epoch N, if any; $(call drop,N): what that cleaning left out
+cleaned = $(lastword $(foreach at,$(CLEAN_AT),$(if $(filter 1,$(shell echo $$(( $(at) < $(1) )))),$(at))))
+drop = $(addprefix $(OUT)/drop-,$(addsuffix .npz,$(call cleaned,$(1))))
+# the epochs of N's window since the cleaning before
+since = $(foreach e,$(call before,$(1),$(WINDOW)),$(if $(filter 1,$(shell echo $$(( $(e) > $(or $(call cleaned,$(1)),0) )))),$(OUT)/epoch-$(e)/embeddings.npz))
 
 .PHONY: all
 all: $(OUT)/metrics.jsonl
@@ -53,8 +65,9 @@ $(OUT)/profiles.jsonl: $(DATA)/train.jsonl $(DATA)/items.jsonl | $(OUT)/
 
 define PLAIN_EPOCH # $(1) is the epoch, $(2) the one before
 $(OUT)/epoch-$(1)/model.npz $(OUT)/epoch-$(1)/embeddings.npz $(OUT)/epoch-$(1)/next.npz &: \
-    $(if $(filter-out 1,$(1)),$(OUT)/epoch-$(2)/model.npz,) $(DATA)/train.jsonl $(OUT)/training.params | $(OUT)/epoch-$(1)/
+    $(if $(filter-out 1,$(1)),$(OUT)/epoch-$(2)/model.npz,) $(DATA)/train.jsonl $(OUT)/training.params $(call drop,$(1)) | $(OUT)/epoch-$(1)/
 	$$(TRAIN) $(DATA)/train.jsonl $(if $(filter-out 1,$(1)),--from $(OUT)/epoch-$(2)/model.npz,$(TRAINING)) \
+	  $(addprefix --drop ,$(call drop,$(1))) \
 	  -o $(OUT)/epoch-$(1)/model.npz --embeddings $(OUT)/epoch-$(1)/embeddings.npz --next $(OUT)/epoch-$(1)/next.npz
 endef
 
@@ -62,12 +75,17 @@ define DENOISED_EPOCH
 $(OUT)/epoch-$(1)/judged.jsonl: $(OUT)/epoch-$(2)/next.npz $(call history,$(2)) $(call profiles,$(1)) \
     $(DATA)/items.jsonl $(OUT)/pruning.params | $(OUT)/epoch-$(1)/
 	$$(PRUNE) $(OUT)/epoch-$(2)/next.npz $(addprefix --history ,$(call history,$(2))) $$(PRUNING) \
-	  | $$(SCORE) - --profiles $(call profiles,$(1)) --items $(DATA)/items.jsonl -o $$@
+<<<<<<< HEAD
+	  | $$(SCORE) - --profiles $(call profiles,$(1)) --items $(DATA)/items.jsonl > $$@.part
+	mv $$@.part $$@
+=======
+	  | $$(SCORE) - --profiles $(call profiles,$(1)) --items $(DATA)/items.jsonl > $$@
+>>>>>>> graph
 
 $(OUT)/epoch-$(1)/model.npz $(OUT)/epoch-$(1)/embeddings.npz $(OUT)/epoch-$(1)/next.npz $(OUT)/epoch-$(1)/verdicts.jsonl &: \
-    $(OUT)/epoch-$(2)/model.npz $(OUT)/epoch-$(1)/judged.jsonl $(OUT)/judging.params
+    $(OUT)/epoch-$(2)/model.npz $(OUT)/epoch-$(1)/judged.jsonl $(OUT)/judging.params $(call drop,$(1))
 	$$(TRAIN) $(DATA)/train.jsonl --from $(OUT)/epoch-$(2)/model.npz --samples $(OUT)/epoch-$(2)/next.npz \
-	  --judged $(OUT)/epoch-$(1)/judged.jsonl $$(JUDGING) -o $(OUT)/epoch-$(1)/model.npz \
+	  --judged $(OUT)/epoch-$(1)/judged.jsonl $$(JUDGING) $(addprefix --drop ,$(call drop,$(1))) -o $(OUT)/epoch-$(1)/model.npz \
 	  --embeddings $(OUT)/epoch-$(1)/embeddings.npz --next $(OUT)/epoch-$(1)/next.npz --verdicts $(OUT)/epoch-$(1)/verdicts.jsonl
 
 $(OUT)/epoch-$(1)/profiles.jsonl $(OUT)/epoch-$(1)/flags.npz &: $(call profiles,$(1)) $(OUT)/epoch-$(1)/model.npz \
@@ -78,6 +96,18 @@ $(OUT)/epoch-$(1)/profiles.jsonl $(OUT)/epoch-$(1)/flags.npz &: $(call profiles,
 	  $(addprefix --history ,$(call history,$(1))) --flags $(OUT)/epoch-$(1)/flags.npz $$(UPDATING) -o $(OUT)/epoch-$(1)/profiles.jsonl
 endef
 
+define CLEANING_STAGE # $(1) is the epoch before, $(2) the one that comes
+$(OUT)/scored-$(1).jsonl: $(call since,$(1)) $(call drop,$(1)) $(DATA)/train.jsonl $(call profiles,$(2)) \
+    $(DATA)/items.jsonl $(OUT)/doubting.params
+	$$(SUSPECT) $(DATA)/train.jsonl $(addprefix --history ,$(call since,$(1))) $(addprefix --drop ,$(call drop,$(1))) $$(DOUBTING) \
+	  | $$(SCORE) - --profiles $(call profiles,$(2)) --items $(DATA)/items.jsonl > $$@
+
+$(OUT)/drop-$(1).npz: $(OUT)/scored-$(1).jsonl $(OUT)/cleaning.params
+	$$(SUSPECT) $(DATA)/train.jsonl $(addprefix --history ,$(call since,$(1))) $(addprefix --drop ,$(call drop,$(1))) \
+	  --scores $$< $$(CLEANING) -o $$@
+endef
+
+$(foreach e,$(CLEAN_AT),$(eval $(call CLEANING_STAGE,$(e),$(shell echo $$(( $(e) + 1 ))))))
 $(foreach e,$(epochs),$(eval $(call $(if $(filter 1,$(shell echo $$(( $(e) > $(WARM_UP) )))),DENOISED,PLAIN)_EPOCH,$(e),$(call previous,$(e)))))
 
 $(OUT)/metrics.jsonl: $(OUT)/epoch-$(EPOCHS)/embeddings.npz $(DATA)/train.jsonl $(DATA)/valid.jsonl $(DATA)/test.jsonl

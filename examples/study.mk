@@ -4,6 +4,7 @@
 #   $(call folder,NOISE,SEED)                    the including Makefile's: where train, valid, test and items.jsonl are
 #   options.METHOD                               what METHOD adds to the words of `run`; @/ stands for that folder
 #   name.METHOD                                  its name in tables, where that is another
+#   STUDIES                                      the targets of `all`, which leave their tables and figures in TABLES
 #
 # A killed run is taken up where it stood. Words that differ from those of a run's last start start it again with
 # --resume: more epochs are then trained, and where other settings differ, `run` says so; remove the folder if you mean it.
@@ -21,22 +22,63 @@ MAKEFLAGS += --no-builtin-rules
 LLMHD ?= llmhd
 PYTHON ?= python3
 SUMMARIZE ?= $(LLMHD) summarize
+EMBED ?= $(LLMHD) embed
 INJECT ?= $(LLMHD) inject-noise
 RUN ?= $(LLMHD) run
 COMPARE ?= $(LLMHD) compare
 PLOT ?= $(LLMHD) plot
 # who summarises, scores and updates: lexical, embed:MODEL, openai:MODEL
 LLM ?= lexical
+DOMAIN ?= generic
 SEEDS ?= 1 2 3
 THREADS ?= 1
 METRICS ?= recall@5,recall@10,ndcg@5,ndcg@10
 # what all runs have in common
 TRAINING ?=
+# steps T over which the methods' shares grow, which a short run has to shorten
+ALPHA ?= 3000
+RAMP ?= 30000
 export OMP_NUM_THREADS := $(THREADS)
 
-.PHONY: FORCE
+.DEFAULT_GOAL := all
+.PHONY: all results $(STUDIES) FORCE
+all: $(STUDIES)
 FORCE:
 
+# ---- the methods of the paper's Table 1; a study of others adds theirs
+TEXTS ?= --items @/items.jsonl --profiles @/profiles.jsonl --llm $(LLM) --domain $(DOMAIN)
+LLMHD_OPTIONS ?= --denoise llmhd $(TEXTS) --alpha $(ALPHA) --max-noise 0.05 --candidates 0.5 --confidence 3 --noise
+options.bce := --loss bce
+options.bpr := --loss bpr
+options.t-ce := --loss bce --denoise t-ce --set ramp=$(RAMP)
+options.r-ce := --loss bce --denoise r-ce
+options.rgcf := --loss bpr --denoise rgcf
+options.dcf := --loss bce --denoise dcf --set ramp=$(RAMP)
+options.loss := --loss bpr --denoise loss --alpha $(ALPHA) --max-noise 0.05 --noise
+options.llmhd-bce := --loss bce $(LLMHD_OPTIONS)
+options.llmhd-bpr := --loss bpr $(LLMHD_OPTIONS)
+# pairs that leave the graph, by predictions alone or by texts as well, and harder negatives (docs/graph.md, docs/methods.md)
+CUT ?= --clean graph --clean-at 8 --clean-share 0.08 --noise
+DRAWS ?= 16
+options.graph := --loss bpr $(CUT) --text-weight 0
+options.graph-text := --loss bpr $(CUT) --clean-vectors @/vectors.npz
+options.dynamic := --loss bpr --negatives dynamic --set draws=$(DRAWS)
+options.dynamic-graph := $(options.graph-text) --negatives dynamic --set draws=$(DRAWS)
+name.graph := BPR, graph cut
+name.graph-text := BPR, graph cut by text too
+name.dynamic := dynamic negatives
+name.dynamic-graph := dynamic negatives, graph cut by text too
+name.bce := BCE
+name.bpr := BPR
+name.t-ce := T-CE
+name.r-ce := R-CE
+name.rgcf := RGCF
+name.dcf := DCF
+name.loss := loss-based dropping
+name.llmhd-bce := LLMHD-BCE
+name.llmhd-bpr := LLMHD-BPR
+
+# ---- runs
 # The parts of a run's name, such as 0.05/lightgcn/llmhd-bpr-1
 noise = $(word 1,$(subst /, ,$(1)))
 backbone = $(word 2,$(subst /, ,$(1)))
@@ -60,10 +102,27 @@ $(RUNS)/%/test.jsonl: $(RUNS)/%/words $$(call inputs,$$*)
 	@$(RUN) $(call run_words,$*) --resume -o $(@D) > $@.part 2> $(@D)/log || { tail -n 3 $(@D)/log >&2; exit 1; }
 	@mv $@.part $@
 
+%/vectors.npz: %/items.jsonl
+	$(EMBED) -q $< --llm $(LLM) -o $@
+
 %/profiles.jsonl: %/train.jsonl %/items.jsonl
-	$(SUMMARIZE) -q $< --items $*/items.jsonl --llm $(LLM) -o $@
+	$(SUMMARIZE) -q $< --items $*/items.jsonl --llm $(LLM) --domain $(DOMAIN) -o $@
 
 # $(call tests,NOISE,BACKBONE,METHODS): what to make; $(call rows,…): the same runs as words of `compare` and `plot`
 over_seeds = $(foreach m,$(3),$(foreach s,$(SEEDS),$(RUNS)/$(1)/$(2)/$(m)-$(s)))
 tests = $(addsuffix /test.jsonl,$(over_seeds))
 rows = $(foreach m,$(3),$(foreach s,$(SEEDS),'$(or $(name.$(m)),$(m))=$(RUNS)/$(1)/$(2)/$(m)-$(s)'))
+
+# ---- tables: $(call table,WORDS of compare) prints one and keeps it as JSONL
+define table
+	@mkdir -p $(@D)
+	@echo '$(basename $(@F))'
+	@$(COMPARE) -q $(1) --metrics $(METRICS)
+	@$(COMPARE) $(1) --metrics $(METRICS) -o $@
+endef
+
+# into the pages of the project: docs/results.md is made of what lies in docs/results
+results: $(STUDIES)
+	mkdir -p ../../docs/results
+	for file in $(TABLES)/*.svg $(TABLES)/[!u]*.jsonl; do cp $$file ../../docs/results/$(notdir $(CURDIR))-$(SIZE)-$${file##*/}; done
+	PYTHONPATH=../.. $(PYTHON) ../../docs/make.py

@@ -13,10 +13,6 @@ from typer.core import TyperGroup
 from llmhd_tools import __version__, console
 from llmhd_tools.commands import several
 
-# Numpy's products are blocks of a few hundred rows: more threads gain little, and they spin while they wait for the next
-# block, which takes the processor from whatever else runs.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 GROUPS = {
     "Data": {
         "import": "import_",
@@ -113,6 +109,9 @@ def main(args: list[str] | None = None) -> int:
     known = {name for commands in GROUPS.values() for name in commands}
     name = f"llmhd {args[0]}" if args and args[0] in known else "llmhd"
     console.Level.quiet = console.Level.verbose = False
+    # Numpy is loaded after this. Threads of its products would spin while they wait for the next block of rows, and
+    # take the processor from whatever else runs; ranking runs blocks side by side instead.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if several.started():
         return several.one_of_several(name, lambda: _invoke(args))
     return console.guard(name, lambda: _invoke(args))

@@ -67,7 +67,7 @@ Negatives = Annotated[
         callback=one_of(*SAMPLERS),
     ),
 ]
-TextVectors = Annotated[
+AlignedVectors = Annotated[
     str | None,
     typer.Option("--vectors", help="Aligned text vectors, for --negatives semantic.", metavar="FILE"),
 ]
@@ -179,8 +179,14 @@ Confidence = Annotated[int, typer.Option("--confidence", help="Flags that make a
 TextWeight = Annotated[
     float,
     typer.Option(
-        "--text-weight", help="Weight of the scores against the predictions, both standardised.", min=0, callback=finite
+        "--text-weight",
+        help="Weight of scores, and of text vectors, against the predictions, all standardised.",
+        min=0,
+        callback=finite,
     ),
+]
+TextVectors = Annotated[
+    str | None, typer.Option("--vectors", help="Text vectors of the items (embed, align).", metavar="FILE")
 ]
 LeaveOneOut = Annotated[
     bool,

@@ -69,7 +69,10 @@ class LlmOptions:
     tpm: Annotated[Rate, _option("--tpm", "At most so many tokens a minute.", callback=_rate)] = None
     deadline: Annotated[float, _option("--deadline", "Seconds that one call may take.", callback=_rate)] = 60.0
     attempts: Annotated[int, _option("--attempts", "At most so many attempts at one call.", min=1, max=10)] = 5
-    usage: Annotated[File, _option("--usage", "Write calls and tokens per template (JSONL); estimates where no service answers.", metavar="FILE")] = None
+    usage: Annotated[
+        File,
+        _option("--usage", "Write calls and tokens per template (JSONL); estimates without a service.", metavar="FILE"),
+    ] = None
     dry_run: Annotated[bool, _option("--dry-run", "Ask nothing; say what would be asked and cost.")] = False
     price_in: Annotated[Rate, _option("--price-in", "Price of a million prompt tokens.", min=0)] = None
     price_out: Annotated[Rate, _option("--price-out", "Price of a million answer tokens.", min=0)] = None

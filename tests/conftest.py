@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import pickle
 import random
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import scipy.sparse as sp
 
 USERS, ITEMS = 30, 20
 GENRES = {
@@ -104,3 +107,17 @@ def trained_once(tiny_once: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def trained(trained_once: Path, tmp_path: Path) -> Path:
     """A folder of the test's own with everything that ``trained_once`` has."""
     return Path(shutil.copytree(trained_once, tmp_path / "trained"))
+
+
+@pytest.fixture
+def rlmrec(tmp_path: Path) -> Path:
+    """A folder such as RLMRec publishes, of 40 users and 30 items; its matrices are pickles."""
+    source, words = tmp_path / "source", ["castle", "dragon", "murder", "clue", "summer", "letter", "robot", "planet"]
+    source.mkdir()
+    part = np.random.default_rng(1).choice(4, (40, 30), p=[0.3, 0.1, 0.1, 0.5])
+    for number, name in enumerate(("trn_mat", "val_mat", "tst_mat")):
+        (source / f"{name}.pkl").write_bytes(pickle.dumps(sp.coo_matrix((part == number).astype(np.float32))))
+    rng = random.Random(1)
+    texts = [{"item": str(item), "profile": f"A tale of {' and '.join(rng.sample(words, 3))}."} for item in range(30)]
+    write_jsonl(source / "items.jsonl", texts)
+    return source

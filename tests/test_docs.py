@@ -18,7 +18,7 @@ def _make():
     return module
 
 
-@pytest.mark.parametrize("name", ["formats.md", "commands.md"])
+@pytest.mark.parametrize("name", ["formats.md", "commands.md", "results.md"])
 def test_generated_page_is_up_to_date(name, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     pages = {path.name: text for path, text in _make().pages().items()}

@@ -92,7 +92,15 @@ def test_the_command_line_is_light_at_its_top(module: str) -> None:
     tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
     top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]  # not: if TYPE_CHECKING
     names = {name for node in top for name in imports(node)}
-    assert not {name.split(".")[0] for name in names} & {"numpy", "scipy", "torch", "openai", "rich", "jsonlines", "matplotlib"}
+    assert not {name.split(".")[0] for name in names} & {
+        "numpy",
+        "scipy",
+        "torch",
+        "openai",
+        "rich",
+        "jsonlines",
+        "matplotlib",
+    }
     assert not ours(iter(names)) & {"core", "llm", "train", "importers"}
     light = {"llmhd_tools.files.streams", "llmhd_tools.files.schema"}
     files = {name for name in names if name.startswith("llmhd_tools.files")}

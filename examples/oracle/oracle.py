@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Stands in for `llmhd score`: a scorer that knows the injected noise, and errs as often as it is told to.
 
-    oracle.py MARKED-TRAIN ERROR SEED - [--profiles FILE] [--items FILE] < noisy.jsonl > judged.jsonl
+    oracle.py MARKED-TRAIN ERROR SEED - [--profiles FILE] [--items FILE] < noisy.jsonl > judged.jsonl (or suspects)
 
 It bounds what any scorer can do for a method. A training pair without the `noise` mark scores 10, one with it 1, and a
 pair that is not in training 3: nobody knows. The ERROR share of all pairs, drawn once for good by SEED, is misjudged: 10
@@ -36,7 +36,7 @@ def main() -> None:
         return truth if not errs(error, seed, user, item) else NOISE if truth == LIKED else LIKED
 
     for row in map(json.loads, sys.stdin):
-        if row["candidate"]:
+        if row.get("candidate", row.get("cut")):  # noisy rows, or suspects
             row["score"] = score(str(row["user"]), str(row["item"]))
             if "negative" in row:
                 row["negative_score"] = score(str(row["user"]), str(row["negative"]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,26 +14,10 @@ if TYPE_CHECKING:
     from llmhd_tools.commands.loading import Training
     from llmhd_tools.files.tables import Table
     from llmhd_tools.files.tensors import Tensors
-    from llmhd_tools.llm.provider import Provider
+
+    Judge = Callable[[Table, str, str], Table]  # scores of suspects that lie in a file, to be written to another
 
 _JUDGED = 2.0  # times the share to cut are scored: those, and the next that may take their places
-
-
-@dataclass(frozen=True)
-class Judge:
-    """Who scores suspects, and by which texts of users and items."""
-
-    profiles: Mapping[str, str]
-    items: Mapping[str, str]
-    provider: Provider
-
-    def score(self, suspects: Table) -> Table:
-        """As ``llmhd score``."""
-        from llmhd_tools.commands.score import provenance, score
-
-        scored = score(suspects, self.profiles, self.items, self.provider)
-        scored.meta = provenance(suspects, self.profiles, self.items, self.provider)
-        return scored
 
 
 @dataclass(frozen=True)
@@ -65,6 +49,7 @@ class Cleaning:
         training: Training,
         history: Iterable[Tensors],
         drop: Drop | None,
+        vectors: Tensors | None,
         judge: Judge | None,
         folder: str,
     ) -> Table:
@@ -72,17 +57,17 @@ class Cleaning:
 
         Of the ``history``, the epochs since the last cleaning count, which were trained without ``drop``.
         """
-        from llmhd_tools.commands.suspect import suspects
-        from llmhd_tools.files.tables import write_chunks, write_table
+        from llmhd_tools.commands.suspect import Texts, suspects
+        from llmhd_tools.files.tables import write_table
 
         since = [z for z in history if z.meta["epoch"] > self.before(epoch)]
         how: dict[str, Any] = {"leave_one_out": self.leave_one_out, "drop": drop}
-        scored = None
-        if judge and self.text_weight:
-            doubtful = suspects(training, since, min(_JUDGED * self.share, 1.0), **how)
-            write_table(os.path.join(folder, f"suspects-{epoch}.npz"), doubtful)
-            scored = judge.score(doubtful)
-            write_chunks(os.path.join(folder, f"scored-{epoch}.npz"), [scored])  # as ``score`` does
-        cut = suspects(training, since, self.share, scored, self.text_weight, **how)
+        texts = Texts(None, vectors, self.text_weight)
+        if judge:
+            doubtful, scored = (os.path.join(folder, f"{name}-{epoch}.jsonl") for name in ("suspects", "scored"))
+            found = suspects(training, since, min(_JUDGED * self.share, 1.0), texts, **how)
+            write_table(doubtful, found)
+            texts = Texts(judge(found, doubtful, scored), vectors, self.text_weight)
+        cut = suspects(training, since, self.share, texts, **how)
         write_table(os.path.join(folder, f"drop-{epoch}.npz"), cut)
         return cut

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 _BY_SUFFIX = {".jsonl": "jsonl", ".npz": "jsonl", ".md": "markdown", ".tex": "latex"}
 
-Runs = Annotated[list[str], typer.Argument(help="Folders of runs, or NAME=PATTERN for all runs of one.", metavar="RUN...")]
+Runs = Annotated[list[str], typer.Argument(help="Folders of runs, or NAME=PATTERN for all runs of one.", metavar="RUN")]
 RunMetrics = Annotated[
     str | None,
     typer.Option("--metrics", help="Such as recall@10,ndcg@10. [all of the split]", metavar="NAMES"),
@@ -31,10 +31,13 @@ def command(
     split: Annotated[str, Split] = "test",
     baseline: Annotated[
         str | None,
-        typer.Option("--baseline", help="Test each against this one, not the best against the runner-up.", metavar="NAME"),
+        typer.Option(
+            "--baseline", help="Test each against this one, not the best against the runner-up.", metavar="NAME"
+        ),
     ] = None,
     beside: Annotated[
-        str | None, typer.Option("--beside", help="Published figures to show as well (kind comparison).", metavar="FILE")
+        str | None,
+        typer.Option("--beside", help="Published figures to show as well (kind comparison).", metavar="FILE"),
     ] = None,
     form: Annotated[
         str | None,
@@ -104,13 +107,15 @@ def compare_runs(
     measured = [run.measured(split) for run in runs]
     for run, values in zip(runs, measured, strict=True):
         if not values:
-            raise InputError(f"has no {split} metrics; is the run finished, and was it given --{split}?", where=run.folder)
+            raise InputError(
+                f"has no {split} metrics; is the run finished, and was it given --{split}?", where=run.folder
+            )
     known = list(dict.fromkeys(metric for values in measured for metric in values))
     for metric in wanted or []:
         if metric not in known:
             raise UsageError(f"--metrics {spell(metric)} is in no run; there are {', '.join(map(spell, known))}")
     epochs = {row: sum(run.best_epoch for run in its) / len(its) for row, its in by_row(runs).items()}
-    others = [r for r in to_records(published)] if published is not None else []
+    others = list(to_records(published)) if published is not None else []
     records = []
     for metric in wanted or known:
         head = {"metric": metric[0], "k": metric[1]}

@@ -57,7 +57,8 @@ def command(
     For every epoch of --history: distributions of loss, prediction and variance of easy, hard and noisy samples (the
     paper's Figure 1), and how well each tells noise apart (AUC); the same for clean and noisy rows inside the high-loss
     set, where LLMHD takes for hard what varies most (Eq. 8-10). There an AUC of variance below 0.5 means that noise
-    varies less than the rest, as the paper assumes. With --profiles and --items, scores of a part of the rows too.
+    varies less than the rest, as the paper assumes; since a sigmoid's variance depends on its height, matched-auc is the
+    same among rows of like prediction. With --profiles and --items, scores of a part of the rows too.
 
     \b
     Examples:
@@ -122,7 +123,7 @@ def _records(within: str, groups: Mapping[str, Measures]) -> Iterator[Record]:
     """Counts, distributions and AUCs of the groups of one epoch; what has no value is left out."""
     import numpy as np
 
-    from llmhd_tools.core.auc import auc
+    from llmhd_tools.core.auc import auc, matched_auc
     from llmhd_tools.core.diagnosis import summary
 
     sizes = {name: len(group["loss"]) for name, group in groups.items()}
@@ -137,10 +138,13 @@ def _records(within: str, groups: Mapping[str, Measures]) -> Iterator[Record]:
                 yield head | {"measure": measure, "statistic": statistic, "value": value}
     for (name, other), measure in itertools.product(AGAINST[within], groups["noisy"]):
         sides = groups[name][measure], groups[other][measure]
-        found = auc(np.concatenate(sides), np.arange(len(sides[0]) + len(sides[1])) < len(sides[0]))
-        if found is not None:
-            head = {"within": within, "group": name, "against": other, "measure": measure}
-            yield head | {"statistic": "auc", "value": found}
+        values, own = np.concatenate(sides), np.arange(len(sides[0]) + len(sides[1])) < len(sides[0])
+        found = {"auc": auc(values, own)}
+        if within == "high-loss" and measure == "variance":
+            alike = np.concatenate([groups[side]["prediction"] for side in (name, other)])
+            found["matched-auc"] = matched_auc(values, own, alike)
+        head = {"within": within, "group": name, "against": other, "measure": measure}
+        yield from (head | {"statistic": key, "value": value} for key, value in found.items() if value is not None)
 
 
 def _tell(records: list[Record]) -> str:

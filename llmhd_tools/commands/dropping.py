@@ -85,19 +85,3 @@ def places(table: Table, training: Training, rows: NDArray[np.bool_]) -> NDArray
         pair = f"user '{training.users.names[user[at]]}' with item '{training.items.names[item[at]]}'"
         raise InputError(f"{pair} is no training pair", where=table.where(int(np.flatnonzero(rows)[at])))
     return found
-
-
-def cut_metrics(drop: Drop, training: Training, marked: Table | None) -> list[tuple[str, float]]:
-    """How many pairs are cut, and against the ``noise`` marks of interactions, where given: the noisy share of the cut
-    pairs (cut-precision) and the cut share of the noisy pairs (cut-recall), each once there are such pairs."""
-    from llmhd_tools.core.graph import Graph
-
-    found = [("cut", float(len(drop.pairs)))]
-    if marked is not None:
-        rows = marked["noise"] == 1
-        user = marked.users.translate(training.users)[marked["user"][rows]]
-        item = marked.items.translate(training.items)[marked["item"][rows]]
-        noisy = Graph.of(user, item, training.graph.n_users, training.graph.n_items)
-        both = int(noisy.has(drop.pairs.user, drop.pairs.item).sum())
-        found += [(n, both / of) for n, of in (("cut-precision", len(drop.pairs)), ("cut-recall", len(noisy))) if of]
-    return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmhd_tools.options import At, Metrics, Out, Quiet, Unknown, Verbose
+from llmhd_tools.options import At, Confidence, Metrics, Out, Quiet, Unknown, Verbose
 
 if TYPE_CHECKING:
     from llmhd_tools.core.graph import Codes
@@ -38,6 +38,11 @@ def command(
     verdicts: Annotated[
         str | None, typer.Option("--verdicts", help="What training dropped, against --noise.", metavar="FILE")
     ] = None,
+    drop: Annotated[
+        str | None,
+        typer.Option("--drop", help="What left the graph (suspects, flags), against --noise.", metavar="FILE"),
+    ] = None,
+    confidence: Confidence = 3,
     disliked: Annotated[
         str | None, typer.Option("--disliked", help="Held-out interactions that users disliked.", metavar="FILE")
     ] = None,
@@ -50,7 +55,7 @@ def command(
     Every item is ranked for each user with held-out items; pairs of --exclude do not enter the list. Values are means
     over those users. With --noise, how well a high loss finds the known noise (AUC) and, with --verdicts, precision,
     recall and AUC of what was dropped, the truly clean share of what was rescued and, where TRAIN marks rows as `hard`,
-    the rescued share of the hard. With --disliked, the disliked share of the first K (disliked-share, over users with
+    the rescued share of the hard; with --drop, precision and recall of what left the graph. With --disliked, the disliked share of the first K (disliked-share, over users with
     disliked items) and the chance that a liked item of TEST scores above a disliked one (liked-auc, over users that have
     both); pairs of --exclude do not count as disliked.
 
@@ -61,8 +66,9 @@ def command(
       llmhd evaluate emb-3.npz test.jsonl --exclude train.jsonl --disliked low.jsonl --unknown skip
     """
     from llmhd_tools.commands.disliked import disliked_metrics
-    from llmhd_tools.commands.known_noise import noise_metrics
-    from llmhd_tools.commands.loading import by_user
+    from llmhd_tools.commands.dropping import read_drop
+    from llmhd_tools.commands.known_noise import cut_metrics, noise_metrics
+    from llmhd_tools.commands.loading import by_user, training
     from llmhd_tools.errors import UsageError
     from llmhd_tools.files.jsonl import write_records
     from llmhd_tools.files.provenance import made
@@ -70,10 +76,10 @@ def command(
     from llmhd_tools.files.tables import from_records, read_table, write_table
     from llmhd_tools.files.tensors import read_tensors
 
-    check_output(output, [embeddings, test, noise, verdicts, disliked, *exclude])
+    check_output(output, [embeddings, test, noise, verdicts, drop, disliked, *exclude])
     lengths, names = parse_at(at), parse_metrics(metrics)
-    if verdicts and not noise:
-        raise UsageError("--verdicts is measured against known noise; give --noise")
+    if (verdicts or drop) and not noise:
+        raise UsageError(f"--{'verdicts' if verdicts else 'drop'} is measured against known noise; give --noise")
     z = read_tensors(embeddings, "embeddings")
     excluded = [read_table(path, "interactions") for path in exclude]
     hidden = [by_user(table, z.users, z.items) for table in excluded]
@@ -88,6 +94,11 @@ def command(
     dropped = read_table(verdicts, "verdicts") if verdicts else None
     if train is not None:
         records += noise_metrics(z, train, dropped)
+    cut = None
+    if train is not None and drop:
+        observed = training(train)
+        cut = read_drop(drop, observed, confidence)
+        records += cut_metrics(z, cut, observed, train)
     if suffix_of(output) == ".npz":
         table = from_records("metrics", records, output)
         params = {"at": lengths, "metrics": names, "split": split, "unknown": unknown, "per_user": per_user}
@@ -102,6 +113,8 @@ def command(
             inputs["disliked"] = foes.digest("user", "item")
         if dropped is not None:
             inputs["verdicts"] = dropped.digest()
+        if cut is not None:
+            inputs["drop"], params = cut.digest, params | cut.params
         table.meta = {"made": made("evaluate", params, inputs)}
         write_table(output, table)
     else:

@@ -1,82 +1,41 @@
-"""Figures of runs, drawn with matplotlib (extra ``[plot]``): legible without colours, the same bytes each time."""
+"""The figures of ``plot``: runs over their epochs, runs over a setting, diagnostics."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import io
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from llmhd_tools import console
+from llmhd_tools.commands.drawing import legend, looks, panels
 from llmhd_tools.commands.runs import Run, Wanted, by_row, check_seeds, check_settings, spell
 from llmhd_tools.errors import InputError, UsageError
-from llmhd_tools.files.streams import open_out
-from llmhd_tools.files.tables import read_table
+from llmhd_tools.files.tables import Table, read_table, to_records
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which colour-blind readers tell apart; markers and dashes say the same once more.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "D", "^", "v")
-DASHES = ("-", "--", "-.", ":")
-STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "llmhd",  # ids of the file's parts; else random
-    "svg.fonttype": "none",  # text stays text
-    "text.parse_math": False,  # a name is a name, dollar signs and all
-    "font.size": 9.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#dddddd",
-    "lines.linewidth": 1.2,
-    "lines.markersize": 4.0,
-    "errorbar.capsize": 3.0,
-    "savefig.dpi": 150.0,
-}
 AXIS = {"noise": "noisy rows added, share of the clean", "alpha": "α (steps)", "max-noise": "ε_max",
         "candidates": "ε_v", "confidence": "ε_γ"}  # fmt: skip
-
-
-@contextlib.contextmanager
-def styled() -> Iterator[None]:
-    """Draw and save inside of this. Raises UsageError without matplotlib."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise UsageError("drawing needs matplotlib: pip install 'llmhd-tools[plot]'") from None
-    with matplotlib.rc_context(STYLE, fname=None):
-        yield
-
-
-def save(figure: Figure, path: str, form: str) -> None:
-    """Write a figure whole or not at all, without clock or version in it."""
-    drawn = io.BytesIO()
-    nameless = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # seen as a box; in SVG the viewer's fonts count
-        figure.savefig(drawn, format=form, metadata=nameless)
-    with open_out(path) as out:
-        out.write(drawn.getvalue())
+MIDDLE = ("q25", "q50", "q75")
 
 
 def over_epochs(runs: Sequence[Run], wanted: Sequence[Wanted] | None, split: str) -> Figure:
     """Metrics over the epochs, a line for each run; a marker stands at its best epoch."""
-
-    def draw(axes: Axes, metric: Wanted) -> None:
-        for row, look in _looks(by_row(runs)).items():
-            for run in by_row(runs)[row]:
+    rows, metrics = by_row(runs), _metrics(runs, wanted, split)
+    figure, every = panels(len(metrics), looks(rows))
+    for axes, metric in zip(every, metrics, strict=True):
+        for row, look in looks(rows).items():
+            for run in rows[row]:
                 found = [r for r in run.records if (r["split"], r["metric"], r.get("k")) == (split, *metric)]
                 best = [at for at, record in enumerate(found) if record.get("epoch") == run.best_epoch]
                 axes.plot([r["epoch"] for r in found], [r["value"] for r in found], markevery=best, **look)
         axes.set_xlabel("epoch")
-
-    return panels(_metrics(runs, wanted, split), split, _looks(by_row(runs)), draw)
+        axes.set_ylabel(console.visible(f"{spell(metric)} ({split})"))
+    return figure
 
 
 def across(runs: Sequence[Run], wanted: Sequence[Wanted] | None, split: str, setting: str) -> Figure:
@@ -87,49 +46,63 @@ def across(runs: Sequence[Run], wanted: Sequence[Wanted] | None, split: str, set
         points.setdefault((run.row, x), []).append(run)
     for same in points.values():
         check_seeds(same)
-    for row in by_row(runs).values():
+    rows, metrics = by_row(runs), _metrics(runs, wanted, split)
+    for row in rows.values():
         check_settings(row, setting.replace("-", "_"))
-
-    def draw(axes: Axes, metric: Wanted) -> None:
-        for row, look in _looks(by_row(runs)).items():
-            values = {x: [run.measured(split).get(metric) for run in its] for (r, x), its in points.items() if r == row}
-            known = {x: [v for v in its if v is not None] for x, its in values.items()}
-            known = {x: its for x, its in known.items() if its}
-            spread = [float(np.std(its, ddof=1)) if len(its) > 1 else 0.0 for its in known.values()]
-            axes.errorbar(list(known), [float(np.mean(its)) for its in known.values()], spread, **look)
+    figure, every = panels(len(metrics), looks(rows))
+    for axes, metric in zip(every, metrics, strict=True):
+        for name, look in looks(rows).items():
+            _bars(axes, {x: its for (row, x), its in points.items() if row == name}, split, metric, look)
         axes.set_xlabel(AXIS.get(setting, setting))
+        axes.set_ylabel(console.visible(f"{spell(metric)} ({split})"))
         if min(at) > 0 and max(at) / min(at) >= 20:
             axes.set_xscale("log")
         axes.set_xticks(sorted(set(at)), [f"{x:.0%}" if setting == "noise" else f"{x:g}" for x in sorted(set(at))])
         axes.minorticks_off()
-
-    return panels(_metrics(runs, wanted, split), split, _looks(by_row(runs)), draw)
-
-
-def panels(
-    metrics: Sequence[Wanted], split: str, looks: dict[str, dict[str, Any]], draw: Callable[[Axes, Wanted], None]
-) -> Figure:
-    """One panel for each metric, at most four beside each other, and one legend of the rows."""
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-
-    across, down = min(len(metrics), 4), -(-len(metrics) // 4)
-    figure = Figure(figsize=(0.8 + 3.2 * across, 0.6 + 2.6 * down), layout="constrained")
-    for number, metric in enumerate(metrics, start=1):
-        axes = figure.add_subplot(down, across, number)
-        draw(axes, metric)
-        axes.set_ylabel(console.visible(f"{spell(metric)} ({split})"))
-    handles = [Line2D([], [], **look) for look in looks.values()]
-    figure.legend(handles, [console.visible(row) for row in looks], loc="outside lower center", ncols=min(len(looks), 4), frameon=False)
     return figure
 
 
-def _looks(rows: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Colour, marker and dashes of each row."""
-    return {
-        row: {"color": COLOURS[n % 7], "marker": MARKERS[n % 5], "linestyle": DASHES[n % 4]}
-        for n, row in enumerate(rows)
-    }
+def _bars(axes: Axes, points: dict[float, list[Run]], split: str, metric: Wanted, look: dict[str, str]) -> None:
+    """One row's line: the mean of its runs at each x, with a bar of one sd where there are several."""
+    values = {x: [v for run in its if (v := run.measured(split).get(metric)) is not None] for x, its in points.items()}
+    values = {x: its for x, its in values.items() if its}
+    spread = [float(np.std(its, ddof=1)) if len(its) > 1 else 0.0 for its in values.values()]
+    axes.errorbar(list(values), [float(np.mean(its)) for its in values.values()], spread, **look)  # type: ignore[arg-type]
+
+
+def diagnosed(table: Table) -> Figure:
+    """Figure 1 over the epochs, and the premise of Eq. 8-10.
+
+    For each measure a panel with the median and the middle half of every group of samples; last, among the samples of
+    high loss, how often noise has more of a measure than a clean one: 0.5 is chance, below it the premise holds.
+    """
+    curves: dict[tuple[str, ...], dict[int, float]] = {}
+    for record in to_records(table):
+        key = tuple(record.get(name) or "" for name in ("within", "statistic", "measure", "group", "against"))
+        curves.setdefault(key, {})[record["epoch"]] = record["value"]
+    measures = list(dict.fromkeys(key[2] for key in curves if key[:2] == ("all", "q50")))
+    groups = looks(dict.fromkeys(key[3] for key in curves if key[:2] == ("all", "q50")))
+    chances = {key[2]: curve for key, curve in curves.items() if key[:2] == ("high-loss", "auc") and key[4] == "clean"}
+    figure, every = panels(len(measures) + bool(chances), groups)
+    for axes, measure in zip(every, measures, strict=False):
+        for group, look in groups.items():
+            low, middle, high = (curves.get(("all", q, measure, group, ""), {}) for q in MIDDLE)
+            axes.plot(list(middle), list(middle.values()), markevery=max(len(middle) // 8, 1), **look)
+            axes.fill_between(list(low), list(low.values()), list(high.values()), color=look["color"], alpha=0.15, lw=0)
+        axes.set_ylabel(console.visible(f"{measure}: median, middle half"))
+        axes.set_xlabel("epoch")
+    if chances:
+        _chances(every[-1], chances)
+    return figure
+
+
+def _chances(axes: Axes, chances: dict[str, dict[int, float]]) -> None:
+    for measure, look in looks(chances).items():
+        axes.plot(list(chances[measure]), list(chances[measure].values()), markevery=0.15, **look)
+    axes.axhline(0.5, color="#888888", linewidth=0.8)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("high loss: noise above clean (AUC)")
+    axes.legend(*legend(looks(chances)), fontsize=7)
 
 
 def _metrics(runs: Sequence[Run], wanted: Sequence[Wanted] | None, split: str) -> list[Wanted]:
@@ -147,7 +120,9 @@ def setting_of(run: Run, name: str) -> float:
     value = run.settings.get(name.replace("-", "_"))
     if not isinstance(value, int | float) or isinstance(value, bool):
         numbers = sorted(k.replace("_", "-") for k, v in run.settings.items() if type(v) in (int, float))
-        raise UsageError(f"--over {name}: {run.folder} has no such number; choose from epoch, noise, {', '.join(numbers)}")
+        raise UsageError(
+            f"--over {name}: {run.folder} has no such number; choose from epoch, noise, {', '.join(numbers)}"
+        )
     return value
 
 

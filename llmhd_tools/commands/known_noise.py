@@ -1,4 +1,4 @@
-"""How well a high loss, and what was dropped, match the known noise of the training interactions."""
+"""How well a high loss, what was dropped and what left the graph match the known noise of the training interactions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from llmhd_tools.commands.dropping import Drop
+    from llmhd_tools.commands.loading import Training
     from llmhd_tools.files.tables import Table
     from llmhd_tools.files.tensors import Tensors
 
@@ -36,6 +38,27 @@ def noise_metrics(z: Tensors, train: Table, verdicts: Table | None) -> list[Reco
     values: Values = {"noise-auc": auc(-scores, train["noise"] == 1)}
     if verdicts is not None:
         values |= _verdict_metrics(train, verdicts)
+    return _records(z, values)
+
+
+def cut_metrics(z: Tensors, drop: Drop, training: Training, marked: Table | None) -> list[Record]:
+    """Metric records of the pairs that left the graph: ``cut``, how many; and against the ``noise`` marks of interactions,
+    where given, ``cut-precision``, noisy share of the cut pairs, and ``cut-recall``, cut share of the noisy pairs."""
+    from llmhd_tools.core.graph import Graph
+
+    values: Values = {"cut": float(len(drop.pairs))}
+    if marked is not None:
+        noisy = marked.take(marked["noise"] == 1)
+        user = noisy.users.translate(training.users)[noisy["user"]]
+        item = noisy.items.translate(training.items)[noisy["item"]]
+        known = Graph.of(user, item, training.graph.n_users, training.graph.n_items)
+        found = int(known.has(drop.pairs.user, drop.pairs.item).sum())
+        values |= {"cut-precision": _share(found, len(drop.pairs)), "cut-recall": _share(found, len(known))}
+    return _records(z, values)
+
+
+def _records(z: Tensors, values: Values) -> list[Record]:
+    """What of the training interactions was measured after an epoch; None is left out."""
     head: Record = {"epoch": z.meta["epoch"]} if "epoch" in z.meta else {}
     head["split"] = "train"
     return [head | {"metric": name, "value": value} for name, value in values.items() if value is not None]

@@ -45,13 +45,18 @@ def arrange(records: Sequence[Record]) -> Layout:
     theirs = list(dict.fromkeys(r["row"] for r in records if r.get("published")))
     order = [(row, p) for row in ours for p in (False, True) if not p or row in theirs]
     order += [(row, True) for row in theirs if row not in ours]
+    counts = [name for name in ("runs", "epoch") if any(name in r for r in records)]
     rows = []
     for row, published in order:
         found = [cells.get((row, published, metric)) for metric in metrics]
         first: Record = next(r for r in found if r)
-        rows.append([Cell(f"{row} (published)" if published else row), Cell(str(first.get("runs", "")))])
-        rows[-1] += [Cell(f"{first['epoch']:.0f}" if "epoch" in first else ""), *map(_cell, found)]
-    return Layout(["", "runs", "epoch", *map(spell, metrics)], rows, _notes(records))
+        name = f"{row} (published)" if published else row
+        rows.append([Cell(name), *(_count(first.get(count)) for count in counts), *map(_cell, found)])
+    return Layout(["", *counts, *map(spell, metrics)], rows, _notes(records))
+
+
+def _count(value: float | None) -> Cell:
+    return Cell("" if value is None else f"{value:.0f}")
 
 
 def _cell(record: Record | None) -> Cell:

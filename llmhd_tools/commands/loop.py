@@ -16,11 +16,11 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from llmhd_tools import console
-from llmhd_tools.commands.cleaning import Cleaning, Judge
+from llmhd_tools.commands.cleaning import Cleaning
 from llmhd_tools.commands.disliked import disliked_metrics
-from llmhd_tools.commands.dropping import cut_metrics, drop_of, read_drop, tell_drop
+from llmhd_tools.commands.dropping import drop_of, read_drop, tell_drop
 from llmhd_tools.commands.evaluate import Ranking, parse_at, parse_metrics, rank_metrics, tell_unknown
-from llmhd_tools.commands.known_noise import noise_metrics
+from llmhd_tools.commands.known_noise import cut_metrics, noise_metrics
 from llmhd_tools.commands.loading import align, by_user, texts_of, training
 from llmhd_tools.commands.prune import prune
 from llmhd_tools.commands.runs import read_json
@@ -94,6 +94,7 @@ class Settings:
     clean: str
     clean_at: str
     clean_share: float
+    clean_vectors: str | None
     text_weight: float
     leave_one_out: bool
     disliked: str | None
@@ -215,6 +216,8 @@ class Loop:
         loss, seed = self.run_.config.loss, self.run_.config.seed
         if not self.select.ranked:
             self.selector = Selector(self.select, self.valid, self.training, self.hidden, loss, seed, s.unknown)
+        use_texts = s.clean_vectors and s.text_weight
+        self.vectors = read_tensors(str(s.clean_vectors), "vectors") if use_texts else None
         self.items = texts_of(read_table(s.items, "items")) if s.items and self.texts else {}
         profiles = read_table(s.profiles, "profiles") if s.profiles and self.texts else None
         if not done:
@@ -275,8 +278,8 @@ class Loop:
 
     def _clean(self, cleaning: Cleaning, epoch: int) -> None:
         """Choose after ``epoch`` which pairs the graph goes without from now on."""
-        judge = Judge(texts_of(self.profiles), self.items, self.provider) if self.texts else None
-        cut = cleaning.clean(epoch, self.training, self.history, self.run_.drop, judge, self.folder)
+        judge = functools.partial(self._scores, epoch + 1) if self.items and cleaning.text_weight else None
+        cut = cleaning.clean(epoch, self.training, self.history, self.run_.drop, self.vectors, judge, self.folder)
         self.run_.leave_out(drop_of(cut, self.training, self.settings.confidence))
 
     def _judge(self, epoch: int) -> Table:
@@ -297,12 +300,18 @@ class Loop:
         if not self.llmhd:
             return Table("judged", noisy.columns, noisy.users, noisy.items)
         path = self._path(f"epoch-{epoch}", "judged.jsonl")
+        return self._scores(epoch, noisy, self._path(f"epoch-{epoch}", "noisy.jsonl"), path)
+
+    def _scores(self, epoch: int, table: Table, path: str, output: str) -> Table:
+        """Noisy rows or suspects, which lie in ``path``, with scores by the profiles of ``epoch``, written to ``output``."""
+        s = self.settings
         if s.scorer is not None:
             assert s.items is not None
-            judge(s.scorer, self._path(f"epoch-{epoch}", "noisy.jsonl"), self._profiles_path(epoch), s.items, path)
-            return read_table(path, "judged", users=self.training.users, items=self.training.items)
-        judged = score(noisy, texts_of(self.profiles), self.items, self.provider)
-        write_table(path, judged)
+            judge(s.scorer, path, self._profiles_path(epoch), s.items, output)
+            ids = {"users": self.training.users, "items": self.training.items}
+            return read_table(output, "suspects" if table.kind == "suspects" else "judged", **ids)
+        judged = score(table, texts_of(self.profiles), self.items, self.provider)
+        write_table(output, judged)
         return judged
 
     def _profiles_path(self, epoch: int) -> str:
@@ -351,7 +360,7 @@ class Loop:
             found += noise_metrics(z, self.interactions, self.run_.verdicts)
         if self.run_.drop:
             marked = self.interactions if self.settings.noise else None
-            found += [head | {"metric": n, "value": v} for n, v in cut_metrics(self.run_.drop, self.training, marked)]
+            found += cut_metrics(z, self.run_.drop, self.training, marked)
         self.records += found
         return float(chosen["value"]) * (-1 if select.metric == "loss" else 1)
 

@@ -14,7 +14,7 @@ def command(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            help="Folders of runs, NAME=PATTERN for all runs of one, or one file of diagnostics.", metavar="INPUT..."
+            help="Folders of runs, NAME=PATTERN for all runs of one, or one file of diagnostics.", metavar="INPUT"
         ),
     ],
     output: Annotated[str, typer.Option("-o", "--output", help="The figure, .svg or .png.", metavar="FILE")],
@@ -34,28 +34,35 @@ def command(
     """Draw metrics of runs, or diagnostics.
 
     One panel for each metric. Over epochs there is a line for each run; over a setting, such as alpha or max-noise, a
-    line for each row of runs (named as in `compare`) with mean ± sd over seeds. The same input gives the same bytes.
+    line for each row of runs (named as in `compare`) with mean ± sd over seeds. Of a file that `diagnose` wrote: Figure 1
+    over the epochs, and whether noise varies more than hard samples do. The same input gives the same bytes.
 
     \b
     Examples:
       llmhd plot runs/bpr-1 runs/llmhd-1 --metrics ndcg@10 -o curves.svg
       llmhd plot 'BPR=runs/*/bpr-*' 'LLMHD=runs/*/llmhd-*' --over noise --metrics recall@10,ndcg@10 -o noise.svg
       llmhd plot 'LLMHD=runs/alpha-*' --over alpha -o alpha.png
+      llmhd plot diagnostics.jsonl -o figure-1.svg
     """
-    from llmhd_tools.commands.figures import across, over_epochs, save, styled
+    import os
+
+    from llmhd_tools.commands.drawing import save, styled
+    from llmhd_tools.commands.figures import across, diagnosed, over_epochs
     from llmhd_tools.commands.runs import parse_wanted, read_runs
     from llmhd_tools.errors import UsageError
     from llmhd_tools.files.streams import check_output, suffix_of
+    from llmhd_tools.files.tables import read_table
 
     form = suffix_of(output).lstrip(".")
     if form not in ("svg", "png"):
         raise UsageError(f"-o {output} ends neither in .svg nor in .png")
     check_output(output, inputs)
     wanted = parse_wanted(metrics) if metrics else None
-    runs = read_runs(inputs)
     with styled():
-        if over == "epoch":
-            figure = over_epochs(runs, wanted, split or "valid")
+        if len(inputs) == 1 and os.path.isfile(inputs[0]):
+            figure = diagnosed(read_table(inputs[0], "diagnostics"))
+        elif over == "epoch":
+            figure = over_epochs(read_runs(inputs), wanted, split or "valid")
         else:
-            figure = across(runs, wanted, split or "test", over)
+            figure = across(read_runs(inputs), wanted, split or "test", over)
         save(figure, output, form)

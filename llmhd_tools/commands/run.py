@@ -8,6 +8,7 @@ import typer
 
 from llmhd_tools.errors import UsageError
 from llmhd_tools.options import (
+    AlignedVectors,
     Alpha,
     At,
     Backbone,
@@ -31,7 +32,6 @@ from llmhd_tools.options import (
     Schedule,
     Scope,
     Selection,
-    TextVectors,
     TextWeight,
     Threads,
     Tracked,
@@ -111,7 +111,7 @@ def command(
     ] = "none",
     backbone: Backbone = None,
     negatives: Negatives = None,
-    vectors: TextVectors = None,
+    vectors: AlignedVectors = None,
     words: Words = None,
     loss: Loss = None,
     dim: Dim = None,
@@ -159,7 +159,9 @@ def command(
     rule: Rule = None,
     scorer: Annotated[
         str | None,
-        typer.Option("--scorer", help="Let this program judge in the place of score: noisy rows in, judged out."),
+        typer.Option(
+            "--scorer", help="Let this program judge in the place of score: noisy rows in, judged out; suspects too."
+        ),
     ] = None,
     threshold_alpha: Annotated[
         float | None,
@@ -185,7 +187,11 @@ def command(
     clean_share: Annotated[
         float, typer.Option("--clean-share", help="Share of the training pairs to cut.", min=0, max=1, callback=finite)
     ] = 0.08,
-    text_weight: TextWeight = 0.5,
+    clean_vectors: Annotated[
+        File,
+        typer.Option("--clean-vectors", help="Text vectors of the items (embed, align), for --clean.", metavar="FILE"),
+    ] = None,
+    text_weight: TextWeight = 0.25,
     leave_one_out: LeaveOneOut = True,
     disliked: Annotated[
         File, typer.Option("--disliked", help="Held-out dislikes, measured beside --test.", metavar="FILE")
@@ -204,8 +210,8 @@ def command(
     what epoch N made (of old epochs only what is still needed stays), FOLDER/metrics.jsonl all measurements,
     FOLDER/best.npz the embeddings of the best epoch. --resume goes on after a crash as if nothing had happened.
 
-    --clean graph goes with any --denoise. With --items, the scores of the doubtful pairs count as well, and FOLDER holds
-    suspects-N, scored-N and drop-N.npz of each cleaning.
+    --clean graph goes with any --denoise. With --clean-vectors the texts count as well, with --items the scores of twice
+    as many pairs as are cut; FOLDER holds suspects-N and scored-N.jsonl and drop-N.npz of each cleaning.
 
     \b
     Examples:
@@ -223,8 +229,8 @@ def command(
         from llmhd_tools.commands.scorer import parse
 
         parse(scorer)
-        if denoise != "llmhd":
-            raise UsageError("--scorer judges for --denoise llmhd only")
+        if denoise != "llmhd" and (clean == "none" or items is None):
+            raise UsageError("--scorer judges for --denoise llmhd, and for --clean graph with --items")
     from dataclasses import fields
 
     from llmhd_tools.commands.loop import Loop, Settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -48,8 +48,9 @@ def command(
       llmhd score suspects.npz --profiles profiles.jsonl --items items.jsonl -o scored.npz
     """
     from llmhd_tools import console
-    from llmhd_tools.commands.loading import read_texts
+    from llmhd_tools.commands.loading import digest_of, read_texts
     from llmhd_tools.commands.session import session
+    from llmhd_tools.files.provenance import made
     from llmhd_tools.files.streams import check_output, suffix_of
     from llmhd_tools.files.tables import read_chunks, read_table, write_chunks
 
@@ -63,7 +64,8 @@ def command(
         for chunk in [read_table(noisy, kinds)] if binary else read_chunks(noisy, kinds):
             result = score(chunk, user_texts, item_texts, asked.provider)
             if binary:
-                result.meta = provenance(chunk, user_texts, item_texts, asked.provider)
+                inputs = {chunk.kind: chunk.digest(), "profiles": digest_of(user_texts), "items": digest_of(item_texts)}
+                result.meta = {"made": made("score", {"llm": asked.provider.name}, inputs)}
             wanted += int(_due(chunk).sum())
             failed += sum(error is not None for error in result.columns["error"])
             yield result
@@ -77,17 +79,6 @@ def command(
         write_chunks(output, judged(asked))
     console.note(f"score: {wanted - failed:,} candidates scored by {asked.provider.name}, {failed:,} without a score")
     return int(wanted > 0 and failed == wanted)
-
-
-def provenance(
-    table: Table, profiles: Mapping[str, str], items: Mapping[str, str], provider: Provider
-) -> dict[str, Any]:
-    """The meta record of a table that was scored whole."""
-    from llmhd_tools.commands.loading import digest_of
-    from llmhd_tools.files.provenance import made
-
-    inputs = {table.kind: table.digest(), "profiles": digest_of(profiles), "items": digest_of(items)}
-    return {"made": made("score", {"llm": provider.name}, inputs)}
 
 
 def _due(table: Table) -> NDArray[np.bool_]:

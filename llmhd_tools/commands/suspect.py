@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmhd_tools.options import Confidence, History, LeaveOneOut, More, Out, Quiet, TextWeight, Verbose, finite
+from llmhd_tools.options import (
+    Confidence,
+    History,
+    LeaveOneOut,
+    More,
+    Out,
+    Quiet,
+    TextVectors,
+    TextWeight,
+    Verbose,
+    finite,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,10 +39,11 @@ def command(
         str | None,
         typer.Option("--scores", help="Scores of training pairs (score): suspects or judged rows.", metavar="FILE"),
     ] = None,
+    vectors: TextVectors = None,
     share: Annotated[
         float, typer.Option("--share", help="Share of the training pairs to cut.", min=0, max=1, callback=finite)
     ] = 0.08,
-    text_weight: TextWeight = 0.5,
+    text_weight: TextWeight = 0.25,
     leave_one_out: LeaveOneOut = True,
     drop: Annotated[
         str | None,
@@ -44,9 +57,9 @@ def command(
     """Rank the training pairs by suspicion and cut the worst.
 
     A pair is the more suspicious, the lower its mean prediction over the epochs of --history is; early epochs, before
-    noise is memorised, tell best. --scores adds what a language model says. The worst --share is marked as cut: for
-    `score` to judge, or for `train-epoch --drop` to leave out of graph and loss. A pair that its score vouches for is
-    not cut any more.
+    noise is memorised, tell best. --vectors adds how alike the item's text is to those of the user's other items,
+    --scores what a language model says. The worst --share is marked as cut: for `score` to judge, or for `train-epoch
+    --drop` to leave out of graph and loss. A pair that its score vouches for is not cut any more.
 
     \b
     Examples:
@@ -61,35 +74,44 @@ def command(
     from llmhd_tools.errors import UsageError
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import read_table, write_table
+    from llmhd_tools.files.tensors import read_tensors
 
     history = [*history, *more]
     if not history:
         raise UsageError("predictions are made of embeddings; give those of some epochs with --history")
-    check_output(output, [train, scores, drop, *history])
+    check_output(output, [train, scores, vectors, drop, *history])
     training = read_training(train)
     judged = read_table(scores, ("suspects", "judged")) if scores else None
     left_out = read_drop(drop, training, confidence) if drop else None
-    epochs = read_history(history)
-    found = suspects(training, epochs, share, judged, text_weight, leave_one_out=leave_one_out, drop=left_out)
+    texts = Texts(judged, read_tensors(vectors, "vectors") if vectors else None, text_weight)
+    found = suspects(training, read_history(history), share, texts, leave_one_out=leave_one_out, drop=left_out)
     write_table(output, found)
     told = "" if judged is None else f", {(found['score'] == found['score']).sum():,} of them with a score"
     console.note(f"suspect: {(found['cut'] == 1).sum():,} of {len(found):,} training pairs are cut{told}")
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What texts say of the training pairs: ``scores`` in suspects or judged rows, ``vectors`` of the items."""
+
+    scores: Table | None = None
+    vectors: Tensors | None = None
+    weight: float = 0.25
 
 
 def suspects(
     training: Training,
     history: Sequence[Tensors],
     share: float,
-    scores: Table | None = None,
-    text_weight: float = 0.5,
+    texts: Texts,
     *,
     leave_one_out: bool = True,
     drop: Drop | None = None,
 ) -> Table:
     """All training pairs, once each and in order, with their suspicion, the worst ``share`` marked as cut.
 
-    ``scores``: suspects or judged rows (its codes are translated in place). ``drop``: what the epochs of ``history``
-    were trained without. Raises InputError for a scored pair that is not in training.
+    ``drop``: what the epochs of ``history`` were trained without. Raises InputError for a scored pair that is not in
+    training, and for an item without vector.
     """
     from llmhd_tools.commands.loading import align
     from llmhd_tools.core import suspicion
@@ -108,19 +130,27 @@ def suspects(
         align(history, training.users, training.items), graph, edges if leave_one_out else None
     )
     columns: dict[str, Column] = {"user": graph.user, "item": graph.item, "prediction": predicted}
-    score = None
-    if scores is not None:
-        inputs["scores"] = scores.digest()
-        params["text_weight"] = text_weight
-        score = columns["score"] = _scores(scores, training)
-    columns["suspicion"] = found = suspicion.suspicion(predicted, score, text_weight)
+    signals = {}
+    if texts.vectors is not None:
+        inputs["vectors"] = texts.vectors.digest()
+        signals["likeness"] = suspicion.likeness(texts.vectors.rows("item", training.items), graph, edges)
+    if texts.scores is not None:
+        inputs["scores"] = texts.scores.digest()
+        signals["score"] = _scores(texts.scores, training)
+    if signals:
+        params["text_weight"] = texts.weight
+    columns |= signals
+    columns["suspicion"] = found = suspicion.suspicion(predicted, list(signals.values()), texts.weight)
     columns["cut"] = suspicion.worst(found, share).astype("int8")
     meta = {"made": made("suspect", params, inputs)}
     return Table("suspects", columns, training.users, training.items, meta)
 
 
 def _scores(table: Table, training: Training) -> NDArray[np.float64]:
-    """The score of each training pair, (n,); NaN for one without. Negatives among judged rows do not count."""
+    """The score of each training pair, (n,); NaN for one without. Negatives among judged rows do not count.
+
+    The table's codes are translated in place.
+    """
     import numpy as np
 
     from llmhd_tools.commands.dropping import places

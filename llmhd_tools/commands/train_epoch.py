@@ -9,6 +9,7 @@ import typer
 from llmhd_tools.errors import UsageError
 from llmhd_tools.files.streams import check_binary, check_output
 from llmhd_tools.options import (
+    AlignedVectors,
     Backbone,
     Batch,
     Confidence,
@@ -23,7 +24,6 @@ from llmhd_tools.options import (
     Quiet,
     Regularisation,
     Rule,
-    TextVectors,
     Threads,
     ThresholdAlpha,
     Verbose,
@@ -69,7 +69,7 @@ def command(
     backbone: Backbone = None,
     denoise: Denoise = None,
     negatives: Negatives = None,
-    vectors: TextVectors = None,
+    vectors: AlignedVectors = None,
     words: Words = None,
     loss: Loss = None,
     dim: Dim = None,

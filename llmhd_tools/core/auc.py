@@ -34,3 +34,16 @@ def auc_by_group(score: NDArray[Any], positive: Flags, group: NDArray[Any]) -> t
     total = np.bincount(group[positive], weights=rank[positive], minlength=n)
     both = np.flatnonzero((above > 0) & (below > 0))
     return both, (total[both] - above[both] * (above[both] - 1) / 2) / (above[both] * below[both])
+
+
+def matched_auc(score: NDArray[Any], positive: Flags, match: NDArray[Any], parts: int = 20) -> float | None:
+    """The chance that a positive scores above a negative that is like it by ``match`` (n,).
+
+    The rows are cut into ``parts`` of equal size by ``match``; every pair of one part counts once. None without any.
+    """
+    order = np.empty(len(match), dtype=np.int64)
+    order[np.argsort(match, kind="stable")] = np.arange(len(match))
+    part = order * parts // max(len(match), 1)
+    found, values = auc_by_group(score, positive, part)
+    pairs = np.array([np.sum(part[positive] == p) * np.sum(part[~positive] == p) for p in found], dtype=np.float64)
+    return float((values * pairs).sum() / pairs.sum()) if len(found) else None

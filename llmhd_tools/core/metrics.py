@@ -6,7 +6,9 @@ number of test items of each user; it returns one value per user.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +20,8 @@ Hits = NDArray[np.bool_]
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-USERS_PER_BLOCK = 512
+USERS_PER_BLOCK = 256
+_LANES = 4  # blocks ranked side by side; each has scores of its own
 _CHUNK = 32  # items per group of the two-stage top k
 
 
@@ -128,22 +131,29 @@ def hits_at(
     relevant = np.diff(test.start)
     wanted = np.flatnonzero(relevant)
     hits = np.zeros((len(wanted), k), dtype=bool)
-    shape = min(USERS_PER_BLOCK, len(wanted)), len(items)
-    memory, marks = np.empty(shape, np.result_type(users, items)), np.zeros(shape, dtype=bool)  # fresh ones take longer
-    for start in range(0, len(wanted), USERS_PER_BLOCK):
-        block = wanted[start : start + USERS_PER_BLOCK]
-        scores, tested = np.matmul(users[block], items.T, out=memory[: len(block)]), marks[: len(block)]
-        row, item = test.pairs(block)
-        known = item < len(items)  # a test item beyond the embeddings can only be a miss
-        marked = row[known], item[known]
-        tested[marked] = True
-        for pairs in exclude:
-            row, item = pairs.pairs(block)
-            hidden = (item < len(items)) & ~tested[row, np.minimum(item, len(items) - 1)]
-            scores[row[hidden], item[hidden]] = -np.inf
-        most = np.full(len(block), -np.inf, scores.dtype)
-        np.maximum.at(most, marked[0], scores[marked])
-        rows, top = top_items(scores, k, most)
-        hits[start + rows, : top.shape[1]] = tested[rows[:, None], top]
-        tested[marked] = False
+    starts = range(0, len(wanted), USERS_PER_BLOCK)
+    lanes = min(len(os.sched_getaffinity(0)), _LANES, len(starts))
+
+    def rank(lane: int) -> None:
+        shape = min(USERS_PER_BLOCK, len(wanted)), len(items)
+        memory, marks = np.empty(shape, np.result_type(users, items)), np.zeros(shape, dtype=bool)  # fresh: slower
+        for start in starts[lane::lanes]:
+            block = wanted[start : start + USERS_PER_BLOCK]
+            scores, tested = np.matmul(users[block], items.T, out=memory[: len(block)]), marks[: len(block)]
+            row, item = test.pairs(block)
+            known = item < len(items)  # a test item beyond the embeddings can only be a miss
+            marked = row[known], item[known]
+            tested[marked] = True
+            for pairs in exclude:
+                row, item = pairs.pairs(block)
+                hidden = (item < len(items)) & ~tested[row, np.minimum(item, len(items) - 1)]
+                scores[row[hidden], item[hidden]] = -np.inf
+            most = np.full(len(block), -np.inf, scores.dtype)
+            np.maximum.at(most, marked[0], scores[marked])
+            rows, top = top_items(scores, k, most)
+            hits[start + rows, : top.shape[1]] = tested[rows[:, None], top]
+            tested[marked] = False
+
+    with ThreadPoolExecutor(max(lanes, 1)) as pool:
+        list(pool.map(rank, range(lanes)))
     return wanted, hits, relevant[wanted]

@@ -1,14 +1,19 @@
-"""How much a training pair looks like a false positive: early predictions and scores together (ours; docs/graph.md)."""
+"""How much a training pair looks like a false positive: early predictions, texts, scores (ours; docs/graph.md)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.pruning import Embeddings, Floats, floor_share, predictions
+from llmhd_tools.core.relevance import unit
+
+_BLOCK = 2048  # pairs at a time, so that the gathered rows stay in the cache
+_NOTHING = 1e-9  # below it a sum of vectors is what rounding left
 
 
 def mean_prediction(history: Sequence[Embeddings], graph: Graph, edges: Graph | None = None) -> Floats:
@@ -46,15 +51,35 @@ def leave_one_out(prediction: Floats, embeddings: Embeddings, graph: Graph, own:
     return np.asarray(without)
 
 
-def suspicion(prediction: Floats, score: Floats | None = None, weight: float = 0.5) -> Floats:
-    """How far below the mean a pair's prediction is, and its score with ``weight``, in standard deviations, (n,).
+def likeness(vectors: NDArray[np.float32], graph: Graph, edges: Graph) -> Floats:
+    """How alike each interaction's item is to the others of its user: cos(v_i, sum of v_j over j ≠ i), (n,) float64.
 
-    Scores are standardised among themselves; a pair without one (NaN) is judged by its prediction alone.
+    ``vectors`` (items, width) count at length 1, ``edges`` say which items are the user's. NaN where there is no other.
+    """
+    rows = unit(vectors).astype(np.float64)
+    shape = (graph.n_users, graph.n_items)
+    theirs = sp.csr_matrix((np.ones(len(edges)), (edges.user, edges.item)), shape=shape) @ rows
+    own = edges.has(graph.user, graph.item)
+    found = np.empty(len(graph))
+    for start in range(0, len(graph), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        item = rows[graph.item[part]]
+        others = theirs[graph.user[part]] - own[part, None] * item
+        length = np.linalg.norm(others, axis=1) * np.linalg.norm(item, axis=1)
+        found[part] = np.where(length > _NOTHING, (others * item).sum(1) / np.maximum(length, _NOTHING), np.nan)
+    return found
+
+
+def suspicion(prediction: Floats, texts: Sequence[Floats] = (), weight: float = 0.25) -> Floats:
+    """How far below the mean a pair's prediction is, and what texts say with ``weight`` each, in standard deviations, (n,).
+
+    ``texts`` are likeness, scores: (n,) each, standardised among the pairs that have one (not NaN); the others are
+    judged without.
     """
     found = -_standardised(prediction)
-    if score is not None:
-        known = np.isfinite(score)
-        found[known] -= weight * _standardised(score[known])
+    for text in texts:
+        known = np.isfinite(text)
+        found[known] -= weight * _standardised(text[known])
     return found
 
 

@@ -47,9 +47,11 @@ class Tensors:
 
         Raises InputError for an id that they lack.
         """
-        return self._rows("user", self.users, users), self._rows("item", self.items, items)
+        return self.rows("user", users), self.rows("item", items)
 
-    def _rows(self, side: str, ours: Ids, wanted: Ids) -> NDArray[np.float32]:
+    def rows(self, side: str, wanted: Ids) -> NDArray[np.float32]:
+        """As ``aligned``, of one side ("user" or "item")."""
+        ours = self.users if side == "user" else self.items
         if ours.names == wanted.names:
             return self.arrays[side]
         codes = wanted.translate(ours)

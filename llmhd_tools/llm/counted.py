@@ -15,8 +15,8 @@ from llmhd_tools.llm.usage import Usage
 class Counted:
     """A provider, and the usage of the prompts that its requests would make.
 
-    A prompt counts as sent the first time, later as answered by the cache; texts to embed go as many to a call as they would. Tokens are estimates: a quarter of the prompt's
-    bytes, and a usual answer.
+    A prompt counts as sent the first time, later as answered by the cache; texts to embed go as many to a call as they
+    would. Tokens are estimates: a quarter of the prompt's bytes, and a usual answer.
     """
 
     def __init__(self, provider: Provider | TextProvider, asker: Asks) -> None:

@@ -69,7 +69,7 @@ class _Dense:
             torch.addmm(bias, space.fill(near, far), across, out=out)
             F.leaky_relu_(out, SLOPE)
             if dropout is not None:
-                out *= torch.ge(*draws, dropout.least, out=space.row)
+                out *= torch.ge(draws[0], dropout.least, out=space.row)
             out /= torch.linalg.vector_norm(out, dim=1, keepdim=True, out=length).clamp_min_(TINY)
 
         over(tiles, work)
@@ -117,7 +117,8 @@ class _Space:
     @classmethod
     def of(cls, pair: Tensor, row: Tensor) -> _Space:
         """Of two tables."""
-        return cls(pair, *pair.split(row.shape[1], dim=1), row)
+        left, right = pair.split(row.shape[1], dim=1)
+        return cls(pair, left, right, row)
 
     def fill(self, near: Tensor, far: Tensor) -> Tensor:
         """E + P beside P ⊙ E: with both weights side by side, a product with each is one product."""

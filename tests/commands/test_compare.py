@@ -24,7 +24,11 @@ def make_run(folder: Path, seed: int | None, value: float, **settings: Any) -> P
     files = {"train": f"noisy-{seed}.jsonl", "valid": "valid.jsonl", "test": "test.jsonl"}
     (folder / "settings.json").write_text(json.dumps(files | {"seed": seed, "denoise": "none"} | settings))
     (folder / "progress.json").write_text(json.dumps({"epoch": 2, "best_epoch": 2, "best": value}))
-    records = [(1, "valid", "ndcg", 10, value / 2), (2, "valid", "ndcg", 10, value), (2, "train", "loss", None, 1 - value)]
+    records = [
+        (1, "valid", "ndcg", 10, value / 2),
+        (2, "valid", "ndcg", 10, value),
+        (2, "train", "loss", None, 1 - value),
+    ]
     records += [(2, "test", "recall", 10, value), (2, "test", "ndcg", 10, 2 * value)]
     names = ("epoch", "split", "metric", "k", "value")
     lines = [{n: v for n, v in zip(names, r, strict=True) if v is not None} for r in records]
@@ -67,7 +71,9 @@ def test_records_are_the_statistics_of_the_runs(capfd: pytest.CaptureFixture[str
     assert records["bpr", "recall"]["place"] == 2 and "p" not in records["bpr", "recall"]
 
 
-def test_rows_are_named_by_folder_or_by_word(capfd: pytest.CaptureFixture[str], runs: list[str], tmp_path: Path) -> None:
+def test_rows_are_named_by_folder_or_by_word(
+    capfd: pytest.CaptureFixture[str], runs: list[str], tmp_path: Path
+) -> None:
     for name, seed in (("deep/1", 1), ("deep/seed-2", 2), ("plain", None), ("alpha-3000-s4", 4)):
         make_run(tmp_path / name, seed, 0.2)
     words = ["Mine=runs/bpr-*", "deep/1", "deep/seed-2", "plain", "alpha-3000-s4"]
@@ -82,7 +88,9 @@ def test_other_splits_are_of_the_best_epoch(capfd: pytest.CaptureFixture[str], r
     assert loss["llmhd"]["place"] == 1 and loss["llmhd"]["value"] < loss["bpr"]["value"]
 
 
-def test_tables_mark_best_runner_up_and_tests(capfd: pytest.CaptureFixture[str], runs: list[str], tmp_path: Path) -> None:
+def test_tables_mark_best_runner_up_and_tests(
+    capfd: pytest.CaptureFixture[str], runs: list[str], tmp_path: Path
+) -> None:
     (tmp_path / "published.jsonl").write_text(
         '{"row": "llmhd", "metric": "recall", "k": 10, "value": 0.0999}\n'
         '{"row": "other", "metric": "recall", "k": 10, "value": 0.05}\n'

@@ -73,6 +73,8 @@ def test_records(marked, capfd, held_out, window):
                     if group != "noisy":
                         key = (epoch, name, "noisy", group, measure, "auc")
                         wanted[key] = wins(sides["noisy"][measure], values)
+    matched = {key: found.pop(key) for key in list(found) if key[-1] == "matched-auc"}
+    assert set(matched) == {(epoch, "high-loss", "noisy", "clean", "variance", "matched-auc") for epoch in (2, 3)}
     assert found == pytest.approx(wanted, abs=1e-12)
     assert (1, "all", "easy", "variance", "mean") not in found and (2, "all", "easy", "variance", "mean") in found
     assert [line.split(":")[1].strip() for line in said.splitlines()] == ["epoch 1", "epoch 2", "epoch 3"]

@@ -51,7 +51,8 @@ def texts(path: Path) -> list[str]:
 
 
 def figure(runs: list[str], over: str, split: str, *metrics: tuple[str, int]) -> Any:
-    from llmhd_tools.commands.figures import across, over_epochs, styled
+    from llmhd_tools.commands.drawing import styled
+    from llmhd_tools.commands.figures import across, over_epochs
     from llmhd_tools.commands.runs import read_runs
 
     with styled():
@@ -150,3 +151,33 @@ def test_runs_that_differ_in_more_than_the_setting_are_refused(
     (tmp_path / "a" / "settings.json").write_text(json.dumps(settings))
     assert main(["plot", f"x={one}", f"x={other}", "--over", "alpha", "-o", str(tmp_path / "x.svg")]) == 1
     assert "lr differs from that of" in capfd.readouterr().err
+
+
+def test_diagnostics(trained: Path) -> None:
+    """Figure 1 in a panel for each measure, and last the chance that noise has more of it, with a line at 0.5."""
+    from llmhd_tools.commands.drawing import styled
+    from llmhd_tools.commands.figures import diagnosed
+    from llmhd_tools.files.tables import read_table
+
+    rows = [json.loads(line) for line in (trained / "train.jsonl").open()]
+    marked = [row | {"noise": n % 4 == 1} for n, row in enumerate(rows)]
+    (trained / "marked.jsonl").write_text("".join(json.dumps(row) + "\n" for row in marked))
+    history = [str(trained / f"emb-{epoch}.npz") for epoch in (1, 2, 3)]
+    found = str(trained / "diagnostics.jsonl")
+    assert (
+        main(["diagnose", str(trained / "marked.jsonl"), "--history", *history, "--max-noise", "0.3", "-o", found]) == 0
+    )
+    records = [json.loads(line) for line in Path(found).read_text().splitlines()]
+    with styled():
+        *measures, chance = diagnosed(read_table(found, "diagnostics")).axes
+    wanted = [r["value"] for r in records if (r.get("measure"), r["statistic"], r["group"]) == ("loss", "q50", "noisy")
+              and r["within"] == "all"]  # fmt: skip
+    groups = list(dict.fromkeys(r["group"] for r in records if r["within"] == "all"))
+    lines = {panel.get_ylabel().split(":")[0]: panel.lines for panel in measures}
+    assert lines["loss"][groups.index("noisy")].get_ydata() == pytest.approx(wanted)
+    assert len(lines["loss"]) == len(groups) == 3 and "variance" in lines
+    assert list(chance.lines[-1].get_ydata()) == [0.5, 0.5] and "AUC" in chance.get_ylabel()
+    for name in ("one", "two"):
+        assert main(["plot", found, "-o", str(trained / f"{name}.svg")]) == 0
+    assert (trained / "one.svg").read_bytes() == (trained / "two.svg").read_bytes()
+    assert {"easy", "hard", "noisy", "epoch"} <= set(texts(trained / "one.svg"))

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmhd_tools.core.auc import auc, auc_by_group
+from llmhd_tools.core.auc import auc, auc_by_group, matched_auc
 
 ROWS = st.lists(st.tuples(st.integers(-3, 3), st.booleans(), st.integers(0, 4)), max_size=40)
 
@@ -43,6 +43,33 @@ def test_every_pair_counted_within_groups(rows):
     groups, values = auc_by_group(*columns(rows))
     assert groups.tolist() == list(wanted)
     assert np.allclose(values, list(wanted.values()), rtol=0, atol=1e-12)
+
+
+@settings(deadline=None)
+@given(rows=ROWS, parts=st.integers(1, 6))
+def test_matched_pairs_counted(rows, parts):
+    """``match`` is the third column; rows of equal match stay in order, and a part has its share of all rows."""
+    order = sorted(range(len(rows)), key=lambda row: (rows[row][2], row))
+    part = {row: at * parts // len(rows) for at, row in enumerate(order)}
+    wins = [
+        (a > b) + (a == b) / 2
+        for m, (a, positive, _) in enumerate(rows)
+        for n, (b, other, _) in enumerate(rows)
+        if positive and not other and part[m] == part[n]
+    ]
+    found = matched_auc(*columns(rows), parts)
+    assert (found is None) == (not wins)
+    assert found is None or abs(found - sum(wins) / len(wins)) < 1e-12
+
+
+def test_what_the_match_explains_is_taken_out():
+    rng = np.random.default_rng(1)
+    match = rng.normal(size=4000)
+    positive = rng.random(4000) < 1 / (
+        1 + np.exp(-2 * match)
+    )  # positives have a larger match, and a score that grows with it
+    score = match + rng.normal(size=4000)
+    assert auc(score, positive) > 0.7 and abs(matched_auc(score, positive, match) - 0.5) < 0.03
 
 
 def test_order_and_scale_do_not_matter():

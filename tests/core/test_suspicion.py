@@ -89,12 +89,37 @@ def test_suspicion_worked_out_by_hand():
     prediction = np.array([1.0, 3.0, 1.0, 3.0])  # standardised -1, 1, -1, 1
     assert suspicion.suspicion(prediction).tolist() == [1, -1, 1, -1]
     score = np.array([10.0, np.nan, 2.0, np.nan])  # standardised 1, -, -1, -
-    assert suspicion.suspicion(prediction, score, 0.5).tolist() == [0.5, -1, 1.5, -1]
-    assert suspicion.suspicion(prediction, score, 0.0).tolist() == [1, -1, 1, -1]
+    assert suspicion.suspicion(prediction, [score], 0.5).tolist() == [0.5, -1, 1.5, -1]
+    assert suspicion.suspicion(prediction, [score], 0.0).tolist() == [1, -1, 1, -1]
+    likeness = np.array([np.nan, 0.5, -0.5, np.nan])
+    assert suspicion.suspicion(prediction, [score, likeness], 0.5).tolist() == [0.5, -1.5, 2, -1]
     nobody, same = np.full(4, np.nan), np.array([7.0, np.nan, np.nan, 7.0])
     for scores in (nobody, same):  # nothing that would tell them apart
-        assert suspicion.suspicion(prediction, scores).tolist() == [1, -1, 1, -1]
+        assert suspicion.suspicion(prediction, [scores]).tolist() == [1, -1, 1, -1]
     assert suspicion.suspicion(np.zeros(3)).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_likeness_is_the_cosine_with_the_users_other_items(seed):
+    """Of those whose edges are left; a user without another item has none."""
+    graph, rng = random_graph(seed), np.random.default_rng(seed)
+    alone = Graph.of(np.array([USERS - 1], np.int32), np.array([0], np.int32), USERS, ITEMS)
+    graph = graph.without(graph.user[graph.user == USERS - 1], graph.item[graph.user == USERS - 1]).plus(
+        alone.user, alone.item
+    )
+    cut = rng.random(len(graph)) < 0.2
+    edges = graph.without(graph.user[cut], graph.item[cut])
+    vectors = (rng.normal(size=(ITEMS, DIM)) * rng.uniform(0.1, 9, (ITEMS, 1))).astype(np.float32)
+    unit = vectors.astype(np.float64) / np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    found = suspicion.likeness(vectors, graph, edges)
+    for row, (u, i) in enumerate(zip(graph.user, graph.item, strict=True)):
+        others = [j for j in edges.item[edges.user == u] if j != i]
+        if not others:
+            assert np.isnan(found[row])
+            continue
+        total = sum(unit[j] for j in others)
+        assert found[row] == pytest.approx(total @ unit[i] / np.linalg.norm(total), abs=1e-6)
+    assert np.isnan(found[-1]) and np.isfinite(found).sum() > 30
 
 
 @settings(max_examples=50)

@@ -42,7 +42,7 @@ def meta(folder, name, kind="model"):
     return read_tensors(str(folder / name), kind).meta
 
 
-def cleaned(stages, texts):
+def cleaned(stages, texts, vectors):
     """The pipe with the stages of two cleanings in it: each before the epoch that follows."""
     out, drop = [], []
     for pipe in stages:
@@ -52,14 +52,14 @@ def cleaned(stages, texts):
         if following and not (drop and drop[1] == f"drop-{following[0]}.npz"):
             at = following[0]
             since = range(1, 3) if at == 2 else range(3, 5)
-            suspect = ["suspect", "train.jsonl", *drop]
+            suspect = ["suspect", "train.jsonl", *drop, *vectors]
             suspect += [word for epoch in since for word in ("--history", f"epoch-{epoch}-embeddings.npz")]
             if texts:
-                out.append([[*suspect, "--share", 2 * SHARE, "-o", f"suspects-{at}.npz"]])
+                out.append([[*suspect, "--share", 2 * SHARE, "-o", f"suspects-{at}.jsonl"]])
                 profiles = f"profiles-{at}.jsonl"
-                score = ["score", f"suspects-{at}.npz", "--profiles", profiles, "--items", "items.jsonl"]
-                out.append([[*score, "-o", f"scored-{at}.npz"]])
-                suspect += ["--scores", f"scored-{at}.npz"]
+                score = ["score", f"suspects-{at}.jsonl", "--profiles", profiles, "--items", "items.jsonl"]
+                out.append([[*score, "-o", f"scored-{at}.jsonl"]])
+                suspect += ["--scores", f"scored-{at}.jsonl"]
             drop = ["--drop", f"drop-{at}.npz"]
             out.append([[*suspect, "--share", SHARE, "-o", drop[1]]])
         out.append([[*command, *drop] if command[0] == "train-epoch" else command for command in pipe])
@@ -67,24 +67,28 @@ def cleaned(stages, texts):
 
 
 @pytest.mark.parametrize(
-    ("loss", "denoise", "texts"),
+    ("loss", "denoise", "texts", "more"),
     [
-        ("bpr", "none", False),
-        ("bce", "none", True),
-        ("bpr", "loss", False),
-        ("bpr", "llmhd", True),
-        ("bce", "llmhd", True),
+        ("bpr", "none", False, []),
+        ("bce", "none", True, []),
+        ("bpr", "none", True, ["--vectors", "vectors.npz"]),
+        ("bpr", "loss", False, []),
+        ("bpr", "llmhd", True, []),
+        ("bce", "llmhd", True, ["--vectors", "vectors.npz"]),
     ],
 )
-def test_the_commands_and_run_make_the_same_files(llmhd, words, stages, loss, denoise, texts):
+def test_the_commands_and_run_make_the_same_files(llmhd, words, stages, loss, denoise, texts, more):
+    llmhd("embed", "items.jsonl", "--llm", "lexical", "-o", "vectors.npz")
     if texts and denoise == "none":
         for epoch in AT:
             llmhd("summarize", "train.jsonl", "--items", "items.jsonl", "-o", f"profiles-{epoch}.jsonl")
-    llmhd.stages(cleaned(stages(loss, denoise, epochs=5), texts))
-    more = ["--clean", "graph", "--clean-at", "2,4", "--clean-share", SHARE, "--epochs", 5, "--keep", "--noise"]
+    llmhd.stages(cleaned(stages(loss, denoise, epochs=5), texts, more))
+    more = ["--clean-vectors" if word == "--vectors" else word for word in more]
+    more = [*more, "--clean", "graph", "--clean-at", "2,4", "--clean-share", SHARE, "--epochs", 5, "--keep", "--noise"]
     weight = [] if texts else ["--text-weight", 0]
     llmhd(*words(loss, denoise), *more, *weight, "-o", "run")
-    made = [path for path in (llmhd.folder / "run").rglob("*.npz") if path.name not in ("best.npz", "flags.npz")]
+    files = [path for pattern in ("*.npz", "s*-?.jsonl") for path in (llmhd.folder / "run").rglob(pattern)]
+    made = [path for path in files if path.name not in ("best.npz", "flags.npz")]
     for path in made:
         flat = path.name if path.parent.name == "run" else f"{path.parent.name}-{path.name}"
         assert (llmhd.folder / flat).read_bytes() == path.read_bytes(), path
@@ -105,6 +109,18 @@ def check_records(folder):
         assert found[epoch, "cut-precision"] == len(cut & noisy) / len(cut)
         assert found[epoch, "cut-recall"] == len(cut & noisy) / len(noisy)
     assert not {(epoch, "cut") for epoch in (1, 2)} & found.keys()
+
+
+def test_evaluate_measures_what_left_the_graph_as_run_does(llmhd, words):
+    clean = ["--clean", "graph", "--clean-at", 2, "--clean-share", SHARE, "--text-weight", 0, "--noise", "--keep"]
+    llmhd(*words("bpr", "none"), *clean, "-o", "run")
+    folder = llmhd.folder / "run"
+    evaluate = ["evaluate", folder / "epoch-3" / "embeddings.npz", "test.jsonl"]
+    out = llmhd(*evaluate, "--noise", "train.jsonl", "--drop", folder / "drop-2.npz")
+    cut = [json.loads(line) for line in out.splitlines() if b'"cut' in line]
+    recorded = [r for r in lines(folder / "metrics.jsonl") if r["epoch"] == 3 and r["metric"].startswith("cut")]
+    assert cut == recorded and [r["metric"] for r in cut] == ["cut", "cut-precision", "cut-recall"]
+    assert "--drop is measured against" in llmhd.refused(2, *evaluate, "--drop", folder / "drop-2.npz")
 
 
 def test_run_without_cleaning_and_a_drop_of_nothing_change_nothing(llmhd):

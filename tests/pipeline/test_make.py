@@ -2,16 +2,12 @@
 
 import json
 import os
-import pickle
-import random
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import scipy.sparse as sp
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = ["--dim", "8", "--layers", "2", "--batch", "64", "--lr", "0.02", "--seed", "3"]
@@ -70,6 +66,18 @@ def test_make_equals_run(shop, made, tmp_path):
     assert (out / "epoch-5" / "samples.npz").read_bytes() == (made / "out" / "epoch-4" / "next.npz").read_bytes()
 
 
+def test_make_equals_run_on_a_graph_that_is_cleaned_twice(shop, made, tmp_path):
+    cleaning = ["CLEAN_AT=2 4", "DOUBTING=--share 0.2", "CLEANING=--share 0.1", f"OUT={tmp_path}/made"]
+    _make(made, "-j2", "all", *cleaning)
+    words = ["run", f"{shop}/train.jsonl", "--valid", f"{shop}/valid.jsonl", "--items", f"{shop}/items.jsonl"]
+    words += ["--denoise", "llmhd", *SETTINGS, *PRUNING.split(), "--confidence", "2", "--epochs", "5", "--window", "3"]
+    words += ["--clean", "graph", "--clean-at", "2,4", "--clean-share", "0.1", "--keep", "-q", "-o", tmp_path / "run"]
+    subprocess.run([ROOT / "bin" / "llmhd", *words], check=True, env=_environment())
+    names = [name for epoch in (2, 4) for name in (f"scored-{epoch}.jsonl", f"drop-{epoch}.npz")]
+    for name in [*names, "epoch-5/model.npz", "epoch-5/judged.jsonl", "epoch-5/verdicts.jsonl"]:
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "made" / name).read_bytes(), name
+
+
 def test_make_does_nothing_twice_and_rebuilds_what_a_setting_changes(made):
     assert "llmhd" not in _make(made, "all").replace(str(made), "")
     stages = [
@@ -81,19 +89,12 @@ def test_make_does_nothing_twice_and_rebuilds_what_a_setting_changes(made):
     assert sum(" train-epoch " in line for line in stages) == 3, "only the denoised epochs"
 
 
-def test_the_amazon_book_study_makes_all_that_it_needs(tmp_path):
+def test_the_amazon_book_pipe_makes_all_that_it_needs(rlmrec, tmp_path):
     """From an RLMRec folder alone: each file that a stage reads must be made before it."""
     if shutil.which("make") is None:
         pytest.skip("GNU Make is not installed")
-    source, words = tmp_path / "source", ["castle", "dragon", "murder", "clue", "summer", "letter", "robot", "planet"]
-    source.mkdir()
-    part = np.random.default_rng(1).choice(4, (40, 30), p=[0.3, 0.1, 0.1, 0.5])
-    for number, name in enumerate(("trn_mat", "val_mat", "tst_mat")):
-        (source / f"{name}.pkl").write_bytes(pickle.dumps(sp.coo_matrix((part == number).astype(np.float32))))
-    rng = random.Random(1)
-    texts = [{"item": str(item), "profile": f"A tale of {' and '.join(rng.sample(words, 3))}."} for item in range(30)]
-    (source / "items.jsonl").write_text("".join(json.dumps(text) + "\n" for text in texts))
     settings = ["TRAINING=--dim 8 --batch 64 --seed 1", "PRUNING=--alpha 10 --max-noise 0.2", f"LLMHD={ROOT}/bin/llmhd"]
-    _make(ROOT / "examples" / "amazon-book", f"SOURCE={source}", f"WORK={tmp_path}/work", "EPOCHS=3", *settings)
+    words = ["-f", "pipe.mk", f"SOURCE={rlmrec}", f"WORK={tmp_path}/work", "EPOCHS=3", *settings]
+    _make(ROOT / "examples" / "amazon-book", *words)
     found = (tmp_path / "work" / "noise-0.1-1" / "llmhd" / "metrics.jsonl").read_text()
     assert {json.loads(line)["metric"] for line in found.splitlines()} == {"recall", "ndcg"}

@@ -63,7 +63,7 @@ def test_a_scorer_that_fails(llmhd, words, scorer, code, told):
 
 
 def test_a_scorer_is_for_llmhd_and_never_from_a_config_file(llmhd, words):
-    assert "--scorer judges for --denoise llmhd only" in llmhd.refused(
+    assert "--scorer judges for --denoise llmhd, and for --clean" in llmhd.refused(
         2, *words("bpr", "none", "--scorer", "true", "-o", "run")
     )
     (llmhd.folder / "x.toml").write_text('scorer = "touch owned"\n')
