@@ -57,7 +57,7 @@ def test_the_corrected_graph_is_the_one_built_by_hand(seed, data):
     corrected = found.corrected(training.graph)
     assert len(corrected) == len(wanted) and pairs(corrected) == wanted
     assert pairs(found.with_inferred(training.graph)) == wanted | held
-    kept = [pair for pair in zip(training.graph.user.tolist(), training.graph.item.tolist(), strict=True)]
+    kept = list(zip(training.graph.user.tolist(), training.graph.item.tolist(), strict=True))
     order = [pair for pair in zip(corrected.user.tolist(), corrected.item.tolist(), strict=True) if pair in held]
     assert order == [pair for pair in kept if pair in wanted]
 

@@ -21,7 +21,7 @@ ALL = [*itertools.product(BACKBONES, DENOISERS, ["uniform"], LOSSES)]
 ALL += [*itertools.product(["lightgcn"], ["none", "dcf"], SAMPLERS.keys() - {"uniform"}, LOSSES)]
 WORDS = {
     "ngcf": ["node-drop=0.1"], "sgl": ["view=random-walk"], "ncl": ["clusters=3", "warm-up=1", "prototype=0.1"],
-    "t-ce": ["ramp=5"], "dcf": ["ramp=5", "bound=0.1", "relabel=0.5"], "rgcf": ["mim-weight=0.1"],
+    "t-ce": ["ramp=5"], "dcf": ["ramp=5", "bound=0.1", "relabel=0.5"], "rgcf": ["mim-weight=0.1"], "llmhni": ["dropped-weight=0.1"],
     "semantic": ["pool=3", "fresh=4", "uniform-epochs=1", "rule=soft"],
 }  # fmt: skip
 
