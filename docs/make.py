@@ -40,13 +40,8 @@ Every table has a text form and a binary form with the same content; `llmhd conv
 - Unknown fields of a record pass through untouched. A missing optional value is left out (null is read as missing).
 - `.gz` and `.zst` by suffix; `-` is stdin or stdout, as JSONL. A stream carries no `meta`: where that is needed
   (`prune` needs the first step of JSONL samples) there is an option.
-<<<<<<< HEAD
-- `noisy`, `judged`, `verdicts`, `flags` and `relations` may be empty; the others may not. An upstream command that fails
-  leaves an empty or short stream behind, so use `set -o pipefail` in scripts.
-=======
 - `noisy`, `judged`, `verdicts`, `flags`, `suspects` and `relations` may be empty; the others may not. An upstream
   command that fails leaves an empty or short stream behind, so use `set -o pipefail` in scripts.
->>>>>>> graph
 
 Embeddings and vectors of your own take NumPy and no more (`users` and `items` are lists of ids, `u` and `i` float arrays
 with a row for each; seals and `made` are ours alone):

@@ -75,12 +75,8 @@ define DENOISED_EPOCH
 $(OUT)/epoch-$(1)/judged.jsonl: $(OUT)/epoch-$(2)/next.npz $(call history,$(2)) $(call profiles,$(1)) \
     $(DATA)/items.jsonl $(OUT)/pruning.params | $(OUT)/epoch-$(1)/
 	$$(PRUNE) $(OUT)/epoch-$(2)/next.npz $(addprefix --history ,$(call history,$(2))) $$(PRUNING) \
-<<<<<<< HEAD
 	  | $$(SCORE) - --profiles $(call profiles,$(1)) --items $(DATA)/items.jsonl > $$@.part
 	mv $$@.part $$@
-=======
-	  | $$(SCORE) - --profiles $(call profiles,$(1)) --items $(DATA)/items.jsonl > $$@
->>>>>>> graph
 
 $(OUT)/epoch-$(1)/model.npz $(OUT)/epoch-$(1)/embeddings.npz $(OUT)/epoch-$(1)/next.npz $(OUT)/epoch-$(1)/verdicts.jsonl &: \
     $(OUT)/epoch-$(2)/model.npz $(OUT)/epoch-$(1)/judged.jsonl $(OUT)/judging.params $(call drop,$(1))

@@ -23,27 +23,19 @@ LINES = {
     "update-profiles": "@profiles.jsonl --train @train.jsonl --items @items.jsonl --model @model-3.npz --flags @flags.npz"
     " --history @emb-2.npz --history @emb-3.npz -o @out.jsonl",
     "train-epoch": "@train.jsonl --from @model-2.npz --samples @samples-3.npz --judged @judged-3.jsonl -o @out.npz"
-<<<<<<< HEAD
-    " --embeddings @out-emb.npz --next @out-next.npz --verdicts @out-verdicts.jsonl",
+    " --drop @suspects.jsonl --embeddings @out-emb.npz --next @out-next.npz --verdicts @out-verdicts.jsonl",
     "relate": "@emb-3.npz --train @train.jsonl --profiles @profiles.jsonl --items @items.jsonl -o @out.jsonl",
     "align": "@vectors.npz @train.jsonl --valid @valid.jsonl --test @test.jsonl --dim 4 --epochs 2 -o @out.npz"
     " --auc @out-auc.jsonl",
-=======
-    " --drop @suspects.jsonl --embeddings @out-emb.npz --next @out-next.npz --verdicts @out-verdicts.jsonl",
->>>>>>> graph
     "prune": "@samples-3.npz --history @emb-1.npz --history @emb-2.npz --alpha 2 --max-noise 0.3 -o @out.jsonl",
     "suspect": "@train.jsonl --history @emb-2.npz --history @emb-3.npz --scores @suspects.jsonl --vectors @vectors.npz"
     " --drop @drop.npz -o @out.jsonl",
     "run": "@train.jsonl --valid @valid.jsonl --test @test.jsonl --items @items.jsonl --profiles @profiles.jsonl"
     " --disliked @disliked.jsonl --denoise llmhd --epochs 1 --dim 8 --batch 64 -o @out",
     "evaluate": "@emb-3.npz @test.jsonl --exclude @valid.jsonl --noise @noise.jsonl --verdicts @verdicts-3.jsonl"
-<<<<<<< HEAD
-    " --disliked @disliked.jsonl -o @out.jsonl",
+    " --disliked @disliked.jsonl --drop @drop.npz -o @out.jsonl",
     "diagnose": "@noise.jsonl --history @emb-1.npz --history @emb-2.npz --held-out @test.jsonl --profiles @profiles.jsonl"
     " --items @items.jsonl -o @out.jsonl",
-=======
-    " --drop @drop.npz -o @out.jsonl",
->>>>>>> graph
 }
 NAMES = list(LINES)
 INPUTS = [
@@ -313,11 +305,7 @@ def test_usage(capfd: pytest.CaptureFixture[str], folder: Path, name: str) -> No
     line = words(folder, name)
     fails(capfd, folder, [*line, "--nonsense"], "No such option: --nonsense", code=2)
     fails(capfd, folder, [name], "Missing", code=2)
-<<<<<<< HEAD
-    if name in ("prune", "update-profiles", "embed", "diagnose"):  # further words are further files
-=======
-    if name in ("prune", "suspect", "update-profiles"):  # further words are further files of --history
->>>>>>> graph
+    if name in ("prune", "suspect", "update-profiles", "embed", "diagnose"):  # further words are further files
         fails(capfd, folder, [*line, "one-too-many"], "one-too-many", code=1)
     else:
         fails(capfd, folder, [*line, "one-too-many"] if name != "validate" else [*line, "--kind", "x"], "", code=2)

@@ -57,12 +57,9 @@ def kill_until_done(doomed, folder, words, writes):
         ("bpr", "llmhd", []),
         ("bce", "llmhd", []),
         ("bpr", "llmhd", ["--keep", "--selection", "random", "--noise"]),
-<<<<<<< HEAD
         ("bpr", "none", ["--clean", "graph", "--clean-at", "1,3", "--noise"]),
         ("bce", "llmhd", ["--clean", "graph", "--clean-at", "2"]),
-=======
         ("bpr", "llmhd", ["--negatives", "semantic", "--vectors", "vectors.npz", "--set", "uniform-epochs=2"]),
->>>>>>> llmhni
     ],
 )
 def test_killed_at_any_write_and_resumed(doomed, llmhd, words, snapshot, loss, denoise, more):
