@@ -47,10 +47,16 @@ Embeddings and vectors of your own take NumPy and no more (`users` and `items` a
 with a row for each; seals and `made` are ours alone):
 
 ```python
-import json, numpy as np
-def pack(value): return np.frombuffer(json.dumps(value).encode(), np.uint8)
-np.savez("vectors.npz", meta=pack({"kind": "vectors", "schema": 1}),
-         user_ids=pack(users), user=u, item_ids=pack(items), item=i)
+import json
+import numpy as np
+
+
+def pack(value):
+    return np.frombuffer(json.dumps(value).encode(), np.uint8)
+
+
+meta, user_ids, item_ids = map(pack, ({"kind": "vectors", "schema": 1}, users, items))
+np.savez("vectors.npz", meta=meta, user_ids=user_ids, user=u, item_ids=item_ids, item=i)
 ```
 
 | type | in JSONL | in NPZ |

@@ -96,7 +96,8 @@ define CLEANING_STAGE # $(1) is the epoch before, $(2) the one that comes
 $(OUT)/scored-$(1).jsonl: $(call since,$(1)) $(call drop,$(1)) $(DATA)/train.jsonl $(call profiles,$(2)) \
     $(DATA)/items.jsonl $(OUT)/doubting.params
 	$$(SUSPECT) $(DATA)/train.jsonl $(addprefix --history ,$(call since,$(1))) $(addprefix --drop ,$(call drop,$(1))) $$(DOUBTING) \
-	  | $$(SCORE) - --profiles $(call profiles,$(2)) --items $(DATA)/items.jsonl > $$@
+	  | $$(SCORE) - --profiles $(call profiles,$(2)) --items $(DATA)/items.jsonl > $$@.part
+	mv $$@.part $$@
 
 $(OUT)/drop-$(1).npz: $(OUT)/scored-$(1).jsonl $(OUT)/cleaning.params
 	$$(SUSPECT) $(DATA)/train.jsonl $(addprefix --history ,$(call since,$(1))) $(addprefix --drop ,$(call drop,$(1))) \

@@ -55,9 +55,9 @@ def command(
     Every item is ranked for each user with held-out items; pairs of --exclude do not enter the list. Values are means
     over those users. With --noise, how well a high loss finds the known noise (AUC) and, with --verdicts, precision,
     recall and AUC of what was dropped, the truly clean share of what was rescued and, where TRAIN marks rows as `hard`,
-    the rescued share of the hard; with --drop, precision and recall of what left the graph. With --disliked, the disliked share of the first K (disliked-share, over users with
-    disliked items) and the chance that a liked item of TEST scores above a disliked one (liked-auc, over users that have
-    both); pairs of --exclude do not count as disliked.
+    the rescued share of the hard; with --drop, precision and recall of what left the graph. With --disliked, the
+    disliked share of the first K (disliked-share, over users with disliked items) and the chance that a liked item of
+    TEST scores above a disliked one (liked-auc, over users that have both); pairs of --exclude do not count as disliked.
 
     \b
     Examples:

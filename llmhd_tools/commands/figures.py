@@ -82,7 +82,8 @@ def diagnosed(table: Table) -> Figure:
         curves.setdefault(key, {})[record["epoch"]] = record["value"]
     measures = list(dict.fromkeys(key[2] for key in curves if key[:2] == ("all", "q50")))
     groups = looks(dict.fromkeys(key[3] for key in curves if key[:2] == ("all", "q50")))
-    chances = {key[2]: curve for key, curve in curves.items() if key[:2] == ("high-loss", "auc") and key[4] == "clean"}
+    inside = {key[1:3]: curve for key, curve in curves.items() if key[0] == "high-loss" and key[4] == "clean"}
+    chances = {m if s == "auc" else f"{m}, like prediction": curve for (s, m), curve in inside.items()}
     figure, every = panels(len(measures) + bool(chances), groups)
     for axes, measure in zip(every, measures, strict=False):
         for group, look in groups.items():

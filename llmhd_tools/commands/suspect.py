@@ -15,7 +15,6 @@ from llmhd_tools.options import (
     More,
     Out,
     Quiet,
-    TextVectors,
     TextWeight,
     Verbose,
     finite,
@@ -39,7 +38,9 @@ def command(
         str | None,
         typer.Option("--scores", help="Scores of training pairs (score): suspects or judged rows.", metavar="FILE"),
     ] = None,
-    vectors: TextVectors = None,
+    vectors: Annotated[
+        str | None, typer.Option("--vectors", help="Text vectors of the items (embed, align).", metavar="FILE")
+    ] = None,
     share: Annotated[
         float, typer.Option("--share", help="Share of the training pairs to cut.", min=0, max=1, callback=finite)
     ] = 0.08,

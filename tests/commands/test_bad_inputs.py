@@ -57,8 +57,6 @@ def shared(trained_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     suspect = ["suspect", str(folder / "train.jsonl"), "--history", str(folder / "emb-1.npz")]
     for name in ("suspects.jsonl", "drop.npz"):
         assert main([*suspect, "-o", str(folder / name), "-q"]) == 0
-    embed = ["embed", str(folder / "items.jsonl"), "--llm", "lexical", "-o", str(folder / "vectors.npz"), "-q"]
-    assert main(embed) == 0
     return folder
 
 
