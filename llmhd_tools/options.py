@@ -71,6 +71,18 @@ AlignedVectors = Annotated[
     str | None,
     typer.Option("--vectors", help="Aligned text vectors, for --negatives semantic.", metavar="FILE"),
 ]
+Lowest = Annotated[
+    float,
+    typer.Option(
+        "--lowest", help="Share of each user's interactions to ask about, lowest scored.", min=0, max=1, callback=finite
+    ),
+]
+Highest = Annotated[
+    int, typer.Option("--highest", help="Other items of each user to ask about, highest scored.", min=0)
+]
+Shown = Annotated[
+    int, typer.Option("--shown", help="Items that stand for the user in the item view, highest scored.", min=1)
+]
 Words = Annotated[
     list[str] | None,
     typer.Option(

@@ -2,7 +2,8 @@
 
 BACKBONES = {"lightgcn": "LightGCN", "ngcf": "NGCF", "sgl": "SGL", "ncl": "NCL"}  # train/backbones/
 
-DENOISERS = {"none": "NoDenoiser", "t-ce": "TCE", "r-ce": "RCE", "rgcf": "RGCF", "dcf": "DCF"}  # train/denoisers/
+# train/denoisers/
+DENOISERS = {"none": "NoDenoiser", "t-ce": "TCE", "r-ce": "RCE", "rgcf": "RGCF", "dcf": "DCF", "llmhni": "LLMHNI"}
 
 # of negatives: train/samplers/
 SAMPLERS = {"uniform": "Uniform", "dynamic": "Dynamic", "semantic": "Semantic"}

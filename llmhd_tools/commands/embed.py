@@ -14,6 +14,7 @@ from llmhd_tools.options_llm import LlmOptions, takes_llm
 if TYPE_CHECKING:
     from llmhd_tools.files.tables import Table
     from llmhd_tools.files.tensors import Tensors
+    from llmhd_tools.llm.provider import TextProvider
     from llmhd_tools.llm.vectors import Vector
 
 
@@ -45,15 +46,14 @@ def command(
     from llmhd_tools.commands.session import vector_session
     from llmhd_tools.files.streams import check_binary, check_output
     from llmhd_tools.files.tensors import write_tensors
-    from llmhd_tools.llm.vectors import TEXT_CHARS, unpack
+    from llmhd_tools.llm.vectors import TEXT_CHARS
 
     check_output(output, texts)
     check_binary(output)
     tables = _read(texts)
     with vector_session(llm, "embed", width) as asked:
         given = [text for table in tables for text in table.columns["profile"]]
-        answers = console.progress(asked.provider.answer(given), "embedding", len(given))
-        rows = [None if answer.error is not None else unpack(answer.value) for answer in answers]
+        rows = _rows(given, asked.provider)
         if not asked.answers:
             return 0
         asked.complete()
@@ -65,6 +65,21 @@ def command(
         return 1
     write_tensors(output, vectors_of(tables, rows, asked.provider.name, width))
     return 0
+
+
+def embedded(tables: Sequence[Table], provider: TextProvider, width: int | None) -> Tensors:
+    """The vectors file of tables, profiles first."""
+    rows = _rows([text for table in tables for text in table.columns["profile"]], provider)
+    return vectors_of(tables, rows, provider.name, width)
+
+
+def _rows(texts: Sequence[str], provider: TextProvider) -> list[Vector | None]:
+    """The vector of each text, None where it has none."""
+    from llmhd_tools import console
+    from llmhd_tools.llm.vectors import unpack
+
+    answers = console.progress(provider.answer(texts), "embedding", len(texts))
+    return [None if answer.error is not None else unpack(str(answer.value)) for answer in answers]
 
 
 def _read(paths: Sequence[str]) -> list[Table]:

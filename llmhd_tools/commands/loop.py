@@ -20,10 +20,13 @@ from llmhd_tools.commands.cleaning import Cleaning
 from llmhd_tools.commands.disliked import disliked_metrics
 from llmhd_tools.commands.dropping import drop_of, read_drop, tell_drop
 from llmhd_tools.commands.evaluate import Ranking, parse_at, parse_metrics, rank_metrics, tell_unknown
+from llmhd_tools.commands.inferring import Inferring, aligned_vectors
 from llmhd_tools.commands.known_noise import cut_metrics, noise_metrics
 from llmhd_tools.commands.live import Live
 from llmhd_tools.commands.loading import align, by_user, texts_of, training
 from llmhd_tools.commands.prune import prune
+from llmhd_tools.commands.relate import Disputing
+from llmhd_tools.commands.relations import read_relations, relations_of, tell_relations
 from llmhd_tools.commands.runs import read_json
 from llmhd_tools.commands.score import score
 from llmhd_tools.commands.scorer import judge
@@ -42,6 +45,7 @@ from llmhd_tools.files.tables import Table, read_table, write_table
 from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
 from llmhd_tools.options_llm import LlmOptions
 from llmhd_tools.registry import STAGED
+from llmhd_tools.train.methods import resolve
 
 Record = dict[str, Any]
 _OF_LLM = ("llm", "domain", "templates", "param", "budget", "expected_score")  # those that answers depend on
@@ -103,6 +107,10 @@ class Settings:
     clean_vectors: str | None
     text_weight: float
     leave_one_out: bool
+    relate_at: int
+    lowest: float
+    highest: int
+    shown: int
     disliked: str | None
     noise: bool
     keep: bool
@@ -112,8 +120,21 @@ class Settings:
     @property
     def chosen(self) -> Record:
         """The training settings that were given."""
-        names = ("backbone", "negatives", "loss", "dim", "layers", "batch", "lr", "reg", "seed")
-        return {name: getattr(self, name) for name in names} | {"denoise": "none" if self.staged else self.denoise}
+        names = ("backbone", "loss", "dim", "layers", "batch", "lr", "reg", "seed")
+        chosen = {name: getattr(self, name) for name in names} | {"negatives": self.sampler}
+        return chosen | {"denoise": "none" if self.staged else self.denoise}
+
+    @property
+    def sampler(self) -> str | None:
+        """How negatives are sampled; LLMHNI's own way is semantic."""
+        return self.negatives or ("semantic" if self.denoise == "llmhni" else None)
+
+    @property
+    def inferring(self) -> Inferring | None:
+        """When and how disputed pairs are asked about, if they are."""
+        if self.denoise != "llmhni" or not self.relate_at:
+            return None
+        return Inferring(self.relate_at, Disputing(self.lowest, self.highest, self.shown))
 
     @property
     def staged(self) -> bool:
@@ -155,6 +176,9 @@ class Loop:
         self.llmhd = settings.denoise == "llmhd"
         self.cleaning = settings.cleaning
         self.texts = self.llmhd or bool(self.cleaning and settings.items and settings.text_weight)
+        self.inferring = settings.inferring
+        self.embeds = settings.sampler == "semantic" and settings.vectors is None
+        self.texts = self.texts or self.embeds or bool(self.inferring)
         self.open = contextlib.ExitStack()
         self.progress = Progress()
         self.records: list[Record] = []
@@ -223,10 +247,17 @@ class Loop:
         model = read_tensors(self._path(f"epoch-{done}", "model.npz"), "model") if done else None
         cleaned = self.cleaning.before(done) if self.cleaning else 0
         drop = read_drop(self._path(f"drop-{cleaned}.npz"), self.training, s.confidence) if cleaned else None
-        vectors = read_tensors(s.vectors, "vectors") if s.vectors else None
-        self.run_ = open_run(self.training, s.chosen, s.words or [], s.device, s.threads, model, drop, vectors)
-        pick_rule(s.rule, self.run_.config.loss)
-        loss, seed = self.run_.config.loss, self.run_.config.seed
+        relations = None
+        if self.inferring and done > self.inferring.epoch:
+            relations = read_relations(self.inferring.path(self.folder), self.training)
+        start = functools.partial(
+            open_run, self.training, s.chosen, s.words or [], s.device, s.threads, model, drop, relations=relations
+        )
+        config = resolve(s.chosen, s.words or [])
+        if not self.embeds:
+            self.run_ = start(vectors=read_tensors(s.vectors, "vectors") if s.vectors else None)
+        pick_rule(s.rule, config.loss)
+        loss, seed = config.loss, config.seed
         if not self.select.ranked:
             self.selector = Selector(self.select, self.valid, self.training, self.hidden, loss, seed, s.unknown)
         use_texts = s.clean_vectors and s.text_weight
@@ -242,6 +273,11 @@ class Loop:
             self.samples = read_table(self._path(f"epoch-{done + 1}", "samples.npz"), "samples", **ids)
         if self.texts:
             self._load_texts(done, profiles)
+        if self.embeds:
+            assert s.items is not None
+            items = read_table(s.items, "items")
+            made = aligned_vectors(s.llm, self.profiles, items, self.interactions, seed, self.folder)
+            self.run_ = start(vectors=made)
 
     def _load_texts(self, done: int, profiles: Table | None) -> None:
         opened = session(self.settings.llm, "run", list(self.items.values()))
@@ -265,6 +301,10 @@ class Loop:
         os.makedirs(self._path(f"epoch-{epoch}"), exist_ok=True)
         if self.cleaning and epoch - 1 in self.cleaning.epochs:
             self._clean(self.cleaning, epoch - 1)
+        if self.inferring and epoch - 1 == self.inferring.epoch:
+            texts = texts_of(self.profiles), self.items
+            related = self.inferring.relate(self.training, *texts, self.provider, self.folder)
+            self.run_.correct(relations_of(related, self.training))
         denoised = s.staged and epoch > s.warm_up
         judging = (self._live() if s.live else self._judge(epoch)) if denoised else None
         self.run_.train(self.samples if denoised else None, judging, s.rule, self.thresholds)
@@ -284,7 +324,7 @@ class Loop:
         self._keep(epoch, chosen, z)
         mark = "*" if self.progress.best_epoch == epoch else " "
         told = f"epoch {epoch}: loss {self.run_.loss:.4f}, valid {s.select} {abs(chosen):.4f}{mark}"
-        told += tell(self.run_.verdicts) + tell_drop(self.run_.drop)
+        told += tell(self.run_.verdicts) + tell_drop(self.run_.drop) + tell_relations(self.run_.relations)
         if "updated-profiles" in counts:
             told += f"; {counts['updated-profiles']:,} profiles updated"
         console.note(f"{told} ({time.perf_counter() - started:.1f} s)")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmhd_tools.options import Items, Out, Quiet, Verbose, finite
+from llmhd_tools.options import Highest, Items, Lowest, Out, Quiet, Shown, Verbose
 from llmhd_tools.options_llm import LlmOptions, takes_llm
 
 if TYPE_CHECKING:
@@ -31,22 +31,9 @@ def command(
     profiles: Annotated[str, typer.Option("--profiles", help="User profiles (kind profiles).", metavar="FILE")],
     items: Items,
     llm: LlmOptions,
-    lowest: Annotated[
-        float,
-        typer.Option(
-            "--lowest",
-            help="Share of each user's interactions to ask about, lowest scored.",
-            min=0,
-            max=1,
-            callback=finite,
-        ),
-    ] = 0.1,
-    highest: Annotated[
-        int, typer.Option("--highest", help="Other items of each user to ask about, highest scored.", min=0)
-    ] = 1,
-    shown: Annotated[
-        int, typer.Option("--shown", help="Items that stand for the user in the item view, highest scored.", min=1)
-    ] = 5,
+    lowest: Lowest = 0.1,
+    highest: Highest = 1,
+    shown: Shown = 5,
     output: Out = "-",
     quiet: Quiet = False,
     verbose: Verbose = False,

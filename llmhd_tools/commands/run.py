@@ -19,11 +19,13 @@ from llmhd_tools.options import (
     Confidence,
     Device,
     Dim,
+    Highest,
     Layers,
     LearningRate,
     LeaveOneOut,
     Link,
     Loss,
+    Lowest,
     MaxNoise,
     Metrics,
     ModelSeed,
@@ -37,6 +39,7 @@ from llmhd_tools.options import (
     Schedule,
     Scope,
     Selection,
+    Shown,
     TextWeight,
     Threads,
     ThresholdAlpha,
@@ -82,7 +85,7 @@ def command(
     ] = None,
     test: Annotated[File, typer.Option("--test", help="Measured once, at the best epoch.", metavar="FILE")] = None,
     items: Annotated[
-        File, typer.Option("--items", help="Item texts, for llmhd and for --clean.", metavar="FILE")
+        File, typer.Option("--items", help="Item texts, for llmhd, llmhni and --clean.", metavar="FILE")
     ] = None,
     profiles: Annotated[
         File, typer.Option("--profiles", help="User profiles; else summarised from TRAIN.", metavar="FILE")
@@ -91,8 +94,8 @@ def command(
         str,
         typer.Option(
             "--denoise",
-            help="none; loss: drop all noisy samples; llmhd: rescue the hard ones; or, inside each step, "
-            f"{', '.join(name for name in DENOISERS if name != 'none')}.",
+            help="none; loss: drop all noisy samples; llmhd: rescue the hard ones; or, inside each step (llmhni with stages "
+            f"too), {', '.join(name for name in DENOISERS if name != 'none')}.",
             callback=one_of(*DENOISERS, *STAGED),
         ),
     ] = "none",
@@ -183,6 +186,13 @@ def command(
     ] = None,
     text_weight: TextWeight = 0.25,
     leave_one_out: LeaveOneOut = True,
+    relate_at: Annotated[
+        int,
+        typer.Option("--relate-at", help="After which epoch llmhni asks about disputed pairs; 0: never.", min=0),
+    ] = 8,
+    lowest: Lowest = 0.1,
+    highest: Highest = 1,
+    shown: Shown = 5,
     disliked: Annotated[
         File, typer.Option("--disliked", help="Held-out dislikes, measured beside --test.", metavar="FILE")
     ] = None,
@@ -209,11 +219,21 @@ def command(
       llmhd run train.jsonl --valid valid.jsonl --items items.jsonl --denoise llmhd --max-noise 0.1 -o runs/llmhd
       llmhd run train.jsonl --valid valid.jsonl --items items.jsonl --preset paper --loss bce --staged -o runs/paper
       llmhd run train.jsonl --valid valid.jsonl --items items.jsonl --clean graph --clean-share 0.05 -o runs/clean
+      llmhd run train.jsonl --valid valid.jsonl --items items.jsonl --denoise llmhni -o runs/llmhni
       llmhd run train.jsonl --valid valid.jsonl --backbone sgl --denoise r-ce --set beta=0.3 -o runs/sgl-r-ce
     """
     given = locals()
     if denoise == "llmhd" and items is None:
         raise UsageError("--denoise llmhd judges texts; give the items' with --items")
+    if denoise == "llmhni" and relate_at:
+        if items is None:
+            raise UsageError("--denoise llmhni asks about texts; give --items, or ask nothing with --relate-at 0")
+        if relate_at >= epochs:
+            raise UsageError(f"--relate-at {relate_at} leaves no epoch on the corrected graph within --epochs {epochs}")
+    if negatives == "semantic" or (denoise == "llmhni" and negatives is None):
+        from llmhd_tools.commands.inferring import check_texts
+
+        check_texts(llm, vectors, items)
     if disliked is not None and test is None:
         raise UsageError("--disliked is measured beside --test; give both")
     if scorer is not None:

@@ -69,6 +69,12 @@ def command(
         typer.Option("--drop", help="Pairs to leave out of graph and loss: suspects or flags.", metavar="FILE"),
     ] = None,
     confidence: Confidence = 3,
+    relations: Annotated[
+        Path,
+        typer.Option(
+            "--relations", help="Judged pairs: noisy ones leave the graph, hard ones enter it.", metavar="FILE"
+        ),
+    ] = None,
     embeddings: Annotated[
         Path, typer.Option("--embeddings", help="Where to write the final embeddings.", metavar="FILE")
     ] = None,
@@ -129,8 +135,9 @@ def command(
     With --judged, the noisy rows that the scores do not call hard stay out of the loss (Eq. 12-16, 23-24). With --live,
     `prune` and `score` happen in each step instead, on the losses of that step; their options are here as well.
     --denoise does without scores, inside each step. Pairs of --drop (suspects that are cut; flags of training pairs, at
-    least --confidence of them) leave the graph as well, and are back with the first epoch whose --drop lacks them. Going
-    on with --from, the model's own settings hold, and another training file is refused.
+    least --confidence of them) leave the graph as well, and are back with the first epoch whose --drop lacks them; so do
+    those that --relations calls noisy, while other pairs that it calls hard join the graph and the positives. Going on
+    with --from, the model's own settings hold, and another training file is refused.
 
     \b
     Examples:
@@ -139,12 +146,14 @@ def command(
       llmhd train-epoch train.jsonl --from model-2.npz --live --history emb-1.npz --history emb-2.npz \\
         --profiles profiles.jsonl --items items.jsonl --record judged-3.jsonl -o model-3.npz
       llmhd train-epoch train.jsonl --from model-8.npz --drop drop.npz -o model-9.npz --embeddings emb-9.npz
+      llmhd train-epoch train.jsonl --from model-8.npz --relations relations.jsonl -o model-9.npz --embeddings emb-9.npz
       llmhd train-epoch train.jsonl --backbone sgl --denoise t-ce --set max-drop=0.1 --epochs 20 -o model-20.npz
     """
     from llmhd_tools import console
     from llmhd_tools.commands.dropping import read_drop, tell_drop
     from llmhd_tools.commands.live import read_live
     from llmhd_tools.commands.loading import read_training
+    from llmhd_tools.commands.relations import read_relations, tell_relations
     from llmhd_tools.commands.training import open_run
     from llmhd_tools.commands.verdicts import parse_thresholds, pick_rule, tell
     from llmhd_tools.core.pruning import NoiseRate
@@ -152,8 +161,9 @@ def command(
     from llmhd_tools.files.tensors import read_tensors, write_tensors
 
     outputs = [output, embeddings, next_, verdicts, record]
+    inputs = [train, model, samples, judged, drop, relations, vectors, profiles, items, *history]
     for number, path in enumerate(outputs):
-        check_output(path, [train, model, samples, judged, drop, vectors, profiles, items, *history, *outputs[:number]])
+        check_output(path, [*inputs, *outputs[:number]])
     for path in (output, embeddings):
         check_binary(path)
     if epochs > 1 and (samples or judged or verdicts or live):
@@ -182,8 +192,9 @@ def command(
     start = read_tensors(model, "model") if model else None
     training = read_training(train)
     left_out = read_drop(drop, training, confidence) if drop else None
+    related = read_relations(relations, training) if relations else None
     texts = read_tensors(vectors, "vectors") if vectors else None
-    run = open_run(training, chosen, words or [], device, threads, start, left_out, texts)
+    run = open_run(training, chosen, words or [], device, threads, start, left_out, texts, related)
     rule = pick_rule(rule, run.config.loss)
     if (judged or live) and run.config.denoise != "none":
         raise UsageError(
@@ -209,6 +220,5 @@ def command(
     if next_:
         write_table(next_, run.next_samples())
     write_tensors(output, run.model())  # last: with the model there, everything of this epoch is
-    console.note(
-        f"train-epoch: epoch {run.trainer.epoch}, loss {run.loss:.6f}{tell(run.verdicts)}{tell_drop(left_out)}"
-    )
+    told = f"{tell(run.verdicts)}{tell_drop(left_out)}{tell_relations(related)}"
+    console.note(f"train-epoch: epoch {run.trainer.epoch}, loss {run.loss:.6f}{told}")

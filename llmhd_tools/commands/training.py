@@ -8,14 +8,19 @@ import math
 from dataclasses import InitVar, asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from llmhd_tools.commands.relations import check_relations
 from llmhd_tools.commands.verdicts import decide, pick_rule
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.streams import suffix_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from llmhd_tools.commands.dropping import Drop
     from llmhd_tools.commands.live import Live
     from llmhd_tools.commands.loading import Training
+    from llmhd_tools.commands.relations import Relations
     from llmhd_tools.core.graph import Graph
     from llmhd_tools.core.hardness import Thresholds
     from llmhd_tools.core.sampling import Samples
@@ -50,6 +55,7 @@ def open_run(
     model: Tensors | None = None,
     drop: Drop | None = None,
     vectors: Tensors | None = None,
+    relations: Relations | None = None,
 ) -> Run:
     """A run at its start, or where ``model`` left it; ``chosen`` holds the settings that were given, None for the others.
 
@@ -60,7 +66,8 @@ def open_run(
     from llmhd_tools.train.methods import known, parse, resolve
 
     if model is None:
-        return Run(training, resolve(chosen, words), device, threads, drop=drop, vectors=vectors)
+        config = resolve(chosen, words)
+        return Run(training, config, device, threads, drop=drop, vectors=vectors, relations=relations)
     kept = settings_of(model)
     if not known(kept):
         raise InputError("has no settings that this llmhd understands", where=model.source)
@@ -73,7 +80,7 @@ def open_run(
             raise UsageError(f"{told} contradicts {model.source}, which was trained with {trained}; leave it out")
     if model.meta.get("graph") != training.digest:
         raise InputError("was trained on other interactions; go on with the same file", where=model.source)
-    return Run(training, config, device, threads, model, drop, vectors)
+    return Run(training, config, device, threads, model, drop, vectors, relations)
 
 
 @dataclass
@@ -87,9 +94,12 @@ class Run:
     start: InitVar[Tensors | None] = None
     drop: Drop | None = None
     vectors: Tensors | None = None
+    relations: Relations | None = None
     loss: float = field(default=math.nan, init=False)
 
     def __post_init__(self, start: Tensors | None) -> None:
+        if self.relations is not None:
+            check_relations(self.config)
         from llmhd_tools.train import samplers
 
         ids = self.training.users, self.training.items
@@ -97,7 +107,7 @@ class Run:
         self.sampler = samplers.build(self.config, self.training.graph, vectors)
         if start and ((kept := _groups(start)["sampler"]) or self.sampler.state()):
             self.sampler.restore(kept)
-        self.kept = self._without(self.drop)
+        self.observed, self.kept = self._edges()
         self.trainer = self._open_trainer(_state_of(start) if start else None, self.kept)
         self._model = start
         self._made: dict[str, Any] = {}
@@ -109,7 +119,14 @@ class Run:
 
         What is a model of these interactions, and what may be a negative, stays as it is.
         """
-        self.drop, self.kept = drop, self._without(drop)
+        self.drop = drop
+        self.observed, self.kept = self._edges()
+        self.propagate_on(self.kept)
+
+    def correct(self, relations: Relations | None) -> None:
+        """Have the graph and the positives corrected by these verdicts, and no others, from the coming epoch on."""
+        self.relations = relations
+        self.observed, self.kept = self._edges()
         self.propagate_on(self.kept)
 
     def propagate_on(self, edges: Graph) -> None:
@@ -120,9 +137,21 @@ class Run:
         if not (np.array_equal(edges.user, old.user) and np.array_equal(edges.item, old.item)):
             self.trainer = self._open_trainer(self.trainer.state(), edges)
 
-    def _without(self, drop: Drop | None) -> Graph:
+    def _edges(self) -> tuple[Graph, Graph]:
+        """The pairs that are no negatives, and those to propagate on and to learn."""
         graph = self.training.graph
-        return drop.kept(graph) if drop else graph
+        kept = self.drop.kept(graph) if self.drop else graph
+        if self.relations is None:
+            return graph, kept
+        return self.relations.with_inferred(graph), self.relations.corrected(kept)
+
+    def _gone(self, samples: Samples) -> NDArray[np.bool_] | None:
+        """Which samples are of pairs that are left out, (n,) bool; None where none is left out."""
+        gone = self.drop.rows(samples) if self.drop else None
+        if self.relations is None:
+            return gone
+        noisy = self.relations.noisy.rows(samples)
+        return noisy if gone is None else gone | noisy
 
     def _open_trainer(self, state: State | None, edges: Graph) -> Trainer | ShardedTrainer:
         """The trainer of this process, or of all that torchrun started."""
@@ -157,7 +186,7 @@ class Run:
         arrays = samples_of(table) if table else self._draw(self.trainer.epoch + 1)
         rule, thresholds = pick_rule(rule, self.config.loss), thresholds or Thresholds()
         making = self._making(arrays, judged, rule, thresholds)
-        gone = self.drop.rows(arrays) if self.drop else None
+        gone = self._gone(arrays)
         keep, judge, self.judged, self.verdicts = None, None, None, None
         if judged is not None and not isinstance(judged, Live):
             self.judged = judged
@@ -173,7 +202,7 @@ class Run:
             judge = Judge(judged, self.training, arrays, self.trainer.step, rule, thresholds)
         self.loss = self.trainer.train(arrays, judge or keep)
         if self.sampler.scored:
-            self.sampler.end_epoch(self.training.graph, self.trainer.epoch, self.trainer.embeddings())
+            self.sampler.end_epoch(self.observed, self.trainer.epoch, self.trainer.embeddings())
         self._made, self._model = making, None
         if judge:
             self.judged, self.verdicts = judge.record()
@@ -204,6 +233,8 @@ class Run:
         if self.drop is not None:
             params |= self.drop.params
             inputs["drop"] = self.drop.digest
+        if self.relations is not None:
+            inputs["relations"] = self.relations.noisy.digest
         if self.vectors is not None:
             inputs["vectors"] = self.vectors.digest()
         return made("train-epoch", params, inputs)
@@ -214,7 +245,7 @@ class Run:
         c, draw = self.config, draw_negatives
         if self.sampler.scored and self.trainer.epoch:
             draw = functools.partial(self.sampler.draw, z=self.trainer.embeddings())
-        return draw_samples(self.training.graph, c.loss, c.batch, c.seed, epoch, self.kept, draw)
+        return draw_samples(self.observed, c.loss, c.batch, c.seed, epoch, self.kept, draw)
 
     def _tensors(self, kind: str, arrays: dict[str, Any], **meta: Any) -> Tensors:
         from llmhd_tools.files.tensors import Tensors

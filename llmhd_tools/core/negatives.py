@@ -33,12 +33,6 @@ def hardest_draws(graph: Graph, user: Codes, z: Embeddings, draws: int, rng: np.
     return hardest
 
 
-def cosines(vectors: Embeddings) -> Embeddings:
-    """The vectors at length 1, so that their dot products are cosines; a zero row stays zero."""
-    user, item = (side / np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-12) for side in vectors)
-    return user, item
-
-
 def refreshed_pool(pool: Codes, graph: Graph, z: Embeddings, fresh: int, rng: np.random.Generator) -> Codes:
     """Each user's pool of hard negatives after an epoch: of the old one and ``fresh`` uniform draws the highest-scored.
 

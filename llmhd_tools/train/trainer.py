@@ -113,6 +113,7 @@ class Trainer:
         judge, weight = (keep, None) if keep is None or callable(keep) else (None, self._weight(keep))
         values = torch.zeros(len(bounds) - 1, device=self.device)
         step = self._one_step if judge else self._stepper(bounds[1])
+        self.denoiser.start_epoch(self.epoch + 1)
         left = self.denoiser.edges(self.params)
         self.backbone.start_epoch(self.params, self.epoch + 1, self.edges if left is None else left)
         for number, (start, end) in enumerate(itertools.pairwise(bounds)):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from llmhd_tools.core import negatives
 from llmhd_tools.core.graph import Graph
-from llmhd_tools.core.negatives import cosines, dots, hardest_draws, pick, refreshed_pool, weights, without
+from llmhd_tools.core.negatives import dots, hardest_draws, pick, refreshed_pool, weights, without
 from llmhd_tools.core.sampling import draw_negatives, draw_samples
 
 
@@ -143,8 +143,3 @@ def test_members_are_drawn_as_often_as_their_weights_say():
     assert set(drawn.tolist()) == {5, 7}
     assert abs((drawn == 7).mean() - 0.75) < 4 * (0.75 * 0.25 / 40_000) ** 0.5
     assert pick(pool, np.zeros((1, 4)), user[:2], np.random.default_rng(3)).tolist() == [-1, -1]
-
-
-def test_cosines_do_not_see_lengths():
-    user, item = cosines((np.array([[3, 4], [0, 0]], np.float32), np.array([[30, 40], [-8, 6]], np.float32)))
-    np.testing.assert_allclose(user @ item.T, [[1, 0], [0, 0]], atol=1e-6)

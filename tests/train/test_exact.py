@@ -13,15 +13,16 @@ from llmhd_tools.commands.training import open_run
 from llmhd_tools.errors import UsageError
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
-from llmhd_tools.registry import BACKBONES, DENOISERS, SAMPLERS
+from llmhd_tools.registry import BACKBONES, DENOISERS
 from llmhd_tools.train.methods import load
 
 LOSSES = ("bpr", "bce")
 ALL = [*itertools.product(BACKBONES, DENOISERS, ["uniform"], LOSSES)]
-ALL += [*itertools.product(["lightgcn"], ["none", "dcf"], SAMPLERS.keys() - {"uniform"}, LOSSES)]
+ALL += [*itertools.product(["lightgcn"], ["none", "dcf"], ["dynamic", "semantic"], LOSSES)]
 WORDS = {
     "ngcf": ["node-drop=0.1"], "sgl": ["view=random-walk"], "ncl": ["clusters=3", "warm-up=1", "prototype=0.1"],
     "t-ce": ["ramp=5"], "dcf": ["ramp=5", "bound=0.1", "relabel=0.5"], "rgcf": ["mim-weight=0.1"],
+    "llmhni": ["dropped-weight=0.1"],
     "semantic": ["pool=3", "fresh=4", "uniform-epochs=1", "rule=soft"],
 }  # fmt: skip
 

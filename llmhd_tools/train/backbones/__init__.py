@@ -38,6 +38,9 @@ class Backbone(Protocol):
     def forward(self, params: Params, batch: Batch, operator: Operator | None = None) -> Rows:
         """What the batch's loss is made of, differentiable."""
 
+    def rows(self, params: Params, nodes: Tensor, operator: Operator | None = None) -> Tensor:
+        """z of some nodes as in training, (len(nodes), width), differentiable."""
+
     def tables(self, params: Params, operator: Operator | None = None) -> Tensor:
         """z of all nodes as in training, (users + items, width), differentiable."""
 

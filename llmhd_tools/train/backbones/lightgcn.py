@@ -42,6 +42,11 @@ class LightGCN(Backbone):
         reads = [Read(only(0), nodes), Read(mean_of(self.config.layers), nodes)]
         return Rows(*read_layers([operator] * self.config.layers, table, reads))
 
+    def rows(self, params: Params, nodes: Tensor, operator: Operator | None = None) -> Tensor:
+        """z of some nodes, differentiable."""
+        operators = [operator or self.adjacency] * self.config.layers
+        return read_layers(operators, params["embedding"], [Read(mean_of(self.config.layers), nodes)])[0]
+
     def tables(self, params: Params, operator: Operator | None = None) -> Tensor:
         """z of all nodes, differentiable."""
         operators = [operator or self.adjacency] * self.config.layers

@@ -65,15 +65,17 @@ class NGCF(Backbone):
     def forward(self, params: Params, batch: Batch, operator: Operator | None = None) -> Rows:
         """z at the batch's rows, for scores and regulariser alike."""
         distinct, where = torch.unique(batch.nodes.reshape(-1), return_inverse=True)
-        operator, table = self._thinned(operator), params["embedding"]
-        if isinstance(operator, Adjacency) and self.config.layers:
-            dropout = [self._dropout(table.shape) for _ in range(self.config.layers - 1)]
-            dropout.append(self._dropout(torch.Size((len(distinct), self.config.dim))))
-            rows = ngcf_rows(table, operator, distinct, self._weights(params), dropout)
-        else:
-            rows = torch.cat(self._layers(params, operator, True), dim=1).index_select(0, distinct)
-        final = rows.index_select(0, where)
+        final = self.rows(params, distinct, operator).index_select(0, where)
         return Rows(final, final)
+
+    def rows(self, params: Params, nodes: Tensor, operator: Operator | None = None) -> Tensor:
+        """z of distinct nodes, with dropout."""
+        operator, table = self._thinned(operator), params["embedding"]
+        if not isinstance(operator, Adjacency) or not self.config.layers:
+            return torch.cat(self._layers(params, operator, True), dim=1).index_select(0, nodes)
+        dropout = [self._dropout(table.shape) for _ in range(self.config.layers - 1)]
+        dropout.append(self._dropout(torch.Size((len(nodes), self.config.dim))))
+        return ngcf_rows(table, operator, nodes, self._weights(params), dropout)
 
     def tables(self, params: Params, operator: Operator | None = None) -> Tensor:
         """z of all nodes, with dropout."""
@@ -107,7 +109,7 @@ class NGCF(Backbone):
         return Dropout(torch.from_numpy(draws[: shape.numel()]).view(shape).to(self.device), least)
 
     def _thinned(self, operator: Operator | None) -> Operator:
-        if self.entries is None:
+        if self.entries is None or isinstance(operator, Adjacency):  # a view that is thinned already
             return operator or self.adjacency
         entries = operator if isinstance(operator, Weighted) else self.entries
         return entries.thinned(self.options.node_drop, self.rng)

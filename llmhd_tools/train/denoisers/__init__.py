@@ -31,6 +31,9 @@ class Denoiser(Protocol):
 
     def __init__(self, config: Config, graph: Graph, device: torch.device, edges: Graph) -> None: ...
 
+    def start_epoch(self, epoch: int) -> None:
+        """Make what belongs to one epoch, from (seed, epoch) and nothing else."""
+
     def weigh(self, batch: Batch, logit: Tensor, losses: Tensor) -> Weighed:
         """What becomes of the samples' losses (b,), given their logits, or the triples' score differences (b,)."""
         from llmhd_tools.train.batch import Weighed

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmhd_tools.core.graph import Codes, Graph
-from llmhd_tools.core.negatives import cosines, dots, pick, refreshed_pool, weights, without
+from llmhd_tools.core.negatives import dots, pick, refreshed_pool, weights, without
 from llmhd_tools.core.pruning import Embeddings
+from llmhd_tools.core.relevance import unit
 from llmhd_tools.core.sampling import draw_negatives
 from llmhd_tools.core.seeds import generator
 from llmhd_tools.errors import InputError
@@ -46,7 +47,11 @@ class Semantic(Sampler):
 
     def __init__(self, config: Config, graph: Graph, vectors: Embeddings | None) -> None:
         assert vectors is not None
-        self.options, self.seed, self.vectors = config.pick(SemanticOptions), config.seed, cosines(vectors)
+        self.options, self.seed, self.vectors = (
+            config.pick(SemanticOptions),
+            config.seed,
+            (unit(vectors[0]), unit(vectors[1])),
+        )
         self.pool = np.full((graph.n_users, self.options.pool), -1, dtype=np.int32)
 
     def end_epoch(self, graph: Graph, epoch: int, z: Embeddings) -> None:
