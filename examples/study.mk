@@ -62,10 +62,12 @@ CUT ?= --clean graph --clean-at 8 --clean-share 0.08 --noise
 DRAWS ?= 16
 options.graph := --loss bpr $(CUT) --text-weight 0
 options.graph-text := --loss bpr $(CUT) --clean-vectors @/vectors.npz
+options.graph-wide := $(options.graph-text) --clean-share 0.16
 options.dynamic := --loss bpr --negatives dynamic --set draws=$(DRAWS)
 options.dynamic-graph := $(options.graph-text) --negatives dynamic --set draws=$(DRAWS)
 name.graph := BPR, graph cut
 name.graph-text := BPR, graph cut by text too
+name.graph-wide := BPR, twice as much cut by text too
 name.dynamic := dynamic negatives
 name.dynamic-graph := dynamic negatives, graph cut by text too
 name.bce := BCE

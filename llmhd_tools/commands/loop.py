@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
-import json
 import math
 import os
 import shutil
 import time
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from llmhd_tools import console
@@ -20,18 +17,18 @@ from llmhd_tools.commands.cleaning import Cleaning
 from llmhd_tools.commands.disliked import disliked_metrics
 from llmhd_tools.commands.dropping import drop_of, read_drop, tell_drop
 from llmhd_tools.commands.evaluate import Ranking, parse_at, parse_metrics, rank_metrics, tell_unknown
-from llmhd_tools.commands.inferring import Inferring, aligned_vectors
+from llmhd_tools.commands.folder import locked, read_json, write_json
+from llmhd_tools.commands.inferring import aligned_vectors
 from llmhd_tools.commands.known_noise import cut_metrics, noise_metrics
 from llmhd_tools.commands.live import Live
 from llmhd_tools.commands.loading import align, by_user, texts_of, training
 from llmhd_tools.commands.prune import prune
-from llmhd_tools.commands.relate import Disputing
 from llmhd_tools.commands.relations import read_relations, relations_of, tell_relations
-from llmhd_tools.commands.runs import read_json
 from llmhd_tools.commands.score import score
 from llmhd_tools.commands.scorer import judge
 from llmhd_tools.commands.selecting import Selection, Selector
 from llmhd_tools.commands.session import session
+from llmhd_tools.commands.settings import Settings
 from llmhd_tools.commands.summarize import summarize
 from llmhd_tools.commands.training import open_run
 from llmhd_tools.commands.update_profiles import Update, Updating, update_profiles
@@ -40,113 +37,12 @@ from llmhd_tools.core.metrics import ByUser
 from llmhd_tools.core.pruning import NoiseRate
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.jsonl import read_records, write_records
-from llmhd_tools.files.streams import open_out, remove_unfinished
+from llmhd_tools.files.streams import remove_unfinished
 from llmhd_tools.files.tables import Table, read_table, write_table
 from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
-from llmhd_tools.options_llm import LlmOptions
-from llmhd_tools.registry import STAGED
 from llmhd_tools.train.methods import resolve
 
 Record = dict[str, Any]
-_OF_LLM = ("llm", "domain", "templates", "param", "budget", "expected_score")  # those that answers depend on
-_MAY_CHANGE = ("epochs", "patience", "threads")  # of a run's settings, when it goes on
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The options of ``run``; see its help."""
-
-    train: str
-    valid: str
-    test: str | None
-    items: str | None
-    profiles: str | None
-    denoise: str
-    backbone: str | None
-    negatives: str | None
-    vectors: str | None
-    words: list[str] | None
-    loss: str | None
-    dim: int | None
-    layers: int | None
-    batch: int | None
-    lr: float | None
-    reg: float | None
-    seed: int | None
-    epochs: int
-    patience: int
-    select: str
-    trim: float
-    at: str
-    metrics: str
-    unknown: str
-    warm_up: int
-    window: int
-    alpha: float
-    max_noise: float
-    schedule: str
-    candidates: float
-    selection: str
-    link: str
-    rule: str | None
-    scorer: str | None
-    threshold_alpha: float | None
-    pair_threshold: str
-    positive_threshold: str
-    negative_threshold: str
-    band: str
-    live: bool
-    llm: LlmOptions
-    update: bool
-    scope: str
-    confidence: int
-    tracked: int
-    clean: str
-    clean_at: str
-    clean_share: float
-    clean_vectors: str | None
-    text_weight: float
-    leave_one_out: bool
-    relate_at: int
-    lowest: float
-    highest: int
-    shown: int
-    disliked: str | None
-    noise: bool
-    keep: bool
-    device: str
-    threads: int | None
-
-    @property
-    def chosen(self) -> Record:
-        """The training settings that were given."""
-        names = ("backbone", "loss", "dim", "layers", "batch", "lr", "reg", "seed")
-        chosen = {name: getattr(self, name) for name in names} | {"negatives": self.sampler}
-        return chosen | {"denoise": "none" if self.staged else self.denoise}
-
-    @property
-    def sampler(self) -> str | None:
-        """How negatives are sampled; LLMHNI's own way is semantic."""
-        return self.negatives or ("semantic" if self.denoise == "llmhni" else None)
-
-    @property
-    def inferring(self) -> Inferring | None:
-        """When and how disputed pairs are asked about, if they are."""
-        if self.denoise != "llmhni" or not self.relate_at:
-            return None
-        return Inferring(self.relate_at, Disputing(self.lowest, self.highest, self.shown))
-
-    @property
-    def staged(self) -> bool:
-        """Whether stages before the training step denoise, not the step itself."""
-        return self.denoise in STAGED
-
-    @property
-    def cleaning(self) -> Cleaning | None:
-        """How the graph is cleaned, if it is. Raises UsageError as ``Cleaning.parse``."""
-        if self.clean == "none":
-            return None
-        return Cleaning.parse(self.clean_at, self.epochs, self.clean_share, self.text_weight, self.leave_one_out)
 
 
 @dataclass
@@ -189,7 +85,7 @@ class Loop:
 
     def run(self, *, resume: bool) -> None:
         """Train to the end, measure the best epoch on the test split, print that as JSONL."""
-        with _locked(self.folder), self.open:
+        with locked(self.folder), self.open:
             self._open(resume)
             self._load()
             limit = self.settings.epochs
@@ -206,7 +102,7 @@ class Loop:
 
     def _open(self, resume: bool) -> None:
         """See whether the folder is free, or take up where it stands."""
-        settings = self._settings()
+        settings = self.settings.kept
         if os.path.exists(self._path("progress.json")) or os.path.exists(self._path("settings.json")):
             if not resume:
                 raise InputError("holds a run already; go on with --resume or name another folder", where=self.folder)
@@ -225,10 +121,6 @@ class Loop:
             console.note(f"run: {self.folder} holds no whole epoch yet; starting with the first")
         if resume:
             self._tidy()
-
-    def _settings(self) -> Record:
-        settings = {f.name: getattr(self.settings, f.name) for f in fields(Settings) if f.name not in _MAY_CHANGE}
-        return settings | {name: getattr(self.settings.llm, name) for name in _OF_LLM}
 
     def _load(self) -> None:
         """Read what the run needs; the folder becomes a run's only once all of it is good."""
@@ -265,7 +157,7 @@ class Loop:
         self.items = texts_of(read_table(s.items, "items")) if s.items and self.texts else {}
         profiles = read_table(s.profiles, "profiles") if s.profiles and self.texts else None
         if not done:
-            _write_json(self._path("settings.json"), self._settings())
+            write_json(self._path("settings.json"), self.settings.kept)
         ids = {"users": self.training.users, "items": self.training.items}
         for epoch in range(max(1, done - s.window + 1), done + 1) if s.staged or self.cleaning else ():
             self.history.append(read_tensors(self._path(f"epoch-{epoch}", "embeddings.npz"), "embeddings"))
@@ -445,7 +337,7 @@ class Loop:
         else:
             self.progress = Progress(epoch, self.progress.best_epoch, self.progress.best)
         write_records(self._path("metrics.jsonl"), self.records)
-        _write_json(self._path("progress.json"), vars(self.progress))
+        write_json(self._path("progress.json"), vars(self.progress))
         self._drop(epoch - 1)
 
     def _drop(self, epoch: int) -> None:
@@ -481,25 +373,3 @@ class Loop:
 
     def _path(self, *parts: str) -> str:
         return os.path.join(self.folder, *parts)
-
-
-@contextlib.contextmanager
-def _locked(folder: str) -> Iterator[None]:
-    """Hold the folder for this process alone. Raises InputError where another run holds it, or it cannot be made."""
-    try:
-        os.makedirs(folder, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise InputError(f"cannot be the run's folder: {(error.strerror or '').lower()}", where=folder) from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however that ends
-        yield
-    except BlockingIOError:
-        raise InputError("is in use by another run", where=folder) from None
-    finally:
-        os.close(handle)
-
-
-def _write_json(path: str, value: object) -> None:
-    with open_out(path) as out:
-        out.write(json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")

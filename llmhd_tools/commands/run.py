@@ -246,6 +246,7 @@ def command(
             raise UsageError("--scorer is started once an epoch; leave out --live, or give --staged")
     from dataclasses import fields
 
-    from llmhd_tools.commands.loop import Loop, Settings
+    from llmhd_tools.commands.loop import Loop
+    from llmhd_tools.commands.settings import Settings
 
     Loop(output, Settings(**{f.name: given[f.name] for f in fields(Settings)})).run(resume=resume)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import json
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmhd_tools import console
+from llmhd_tools.commands.folder import read_json
 from llmhd_tools.errors import InputError, UsageError
 
 Record = dict[str, Any]
@@ -143,13 +143,3 @@ def parse_wanted(text: str) -> list[Wanted]:
 def spell(wanted: Wanted) -> str:
     """``ndcg@10`` of ("ndcg", 10)."""
     return wanted[0] if wanted[1] is None else f"{wanted[0]}@{wanted[1]}"
-
-
-def read_json(path: str) -> Record:
-    """One of a run's JSON records. Raises InputError where it is none."""
-    try:
-        with open(path, encoding="utf-8") as stream:
-            value = json.load(stream)
-        return dict(value)
-    except (OSError, ValueError, TypeError, RecursionError):
-        raise InputError("is not the record of a run", where=path) from None

@@ -45,9 +45,7 @@ def main() -> int:
             if code:
                 return code
             cost[mode] = time.perf_counter() - before[0], time.process_time() - before[1]
-        print(
-            "| epoch | B_N staged, live | B_H staged, live | overlap of B_N | of B_HC | of B_H |\n|---|---|---|---|---|---|"
-        )
+        print("| epoch | B_N staged, live | B_HC | B_H | overlap of B_N | of B_HC | of B_H |\n" + "|---" * 7 + "|")
         for epoch in range(1, asked.epochs + 1):
             if (Path(folder) / "live" / f"epoch-{epoch}" / "judged.jsonl").exists():
                 one, other = (_rows(Path(folder) / mode / f"epoch-{epoch}") for mode in MODES)
