@@ -23,7 +23,8 @@ LINES = {
     "update-profiles": "@profiles.jsonl --train @train.jsonl --items @items.jsonl --model @model-3.npz --flags @flags.npz"
     " --history @emb-2.npz --history @emb-3.npz -o @out.jsonl",
     "train-epoch": "@train.jsonl --from @model-2.npz --samples @samples-3.npz --judged @judged-3.jsonl -o @out.npz"
-    " --drop @suspects.jsonl --embeddings @out-emb.npz --next @out-next.npz --verdicts @out-verdicts.jsonl",
+    " --drop @suspects.jsonl --relations @relations.jsonl --embeddings @out-emb.npz"
+    " --next @out-next.npz --verdicts @out-verdicts.jsonl",
     "relate": "@emb-3.npz --train @train.jsonl --profiles @profiles.jsonl --items @items.jsonl -o @out.jsonl",
     "align": "@vectors.npz @train.jsonl --valid @valid.jsonl --test @test.jsonl --dim 4 --epochs 2 -o @out.npz"
     " --auc @out-auc.jsonl",
@@ -31,7 +32,8 @@ LINES = {
     "suspect": "@train.jsonl --history @emb-2.npz --history @emb-3.npz --scores @suspects.jsonl --vectors @vectors.npz"
     " --drop @drop.npz -o @out.jsonl",
     "run": "@train.jsonl --valid @valid.jsonl --test @test.jsonl --items @items.jsonl --profiles @profiles.jsonl"
-    " --disliked @disliked.jsonl --denoise llmhd --epochs 1 --dim 8 --batch 64 -o @out",
+    " --disliked @disliked.jsonl --denoise llmhd --negatives semantic --vectors @vectors.npz --epochs 1 --dim 8"
+    " --batch 64 -o @out",
     "evaluate": "@emb-3.npz @test.jsonl --exclude @valid.jsonl --noise @noise.jsonl --verdicts @verdicts-3.jsonl"
     " --disliked @disliked.jsonl --drop @drop.npz -o @out.jsonl",
     "diagnose": "@noise.jsonl --history @emb-1.npz --history @emb-2.npz --held-out @test.jsonl --profiles @profiles.jsonl"
@@ -57,6 +59,9 @@ def shared(trained_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     suspect = ["suspect", str(folder / "train.jsonl"), "--history", str(folder / "emb-1.npz")]
     for name in ("suspects.jsonl", "drop.npz"):
         assert main([*suspect, "-o", str(folder / name), "-q"]) == 0
+    texts = [word for name in ("items", "profiles") for word in (f"--{name}", str(folder / f"{name}.jsonl"))]
+    relate = ["relate", str(folder / "emb-1.npz"), "--train", str(folder / "train.jsonl"), *texts]
+    assert main([*relate, "-o", str(folder / "relations.jsonl"), "-q"]) == 0
     return folder
 
 
@@ -162,7 +167,7 @@ def test_missing_folder_or_empty(capfd: pytest.CaptureFixture[str], folder: Path
     fails(capfd, folder, swapped(folder, name, file, folder), folder)
     bad.touch()
     line = swapped(folder, name, file, bad)
-    if file in ("noisy-3.jsonl", "judged-3.jsonl", "verdicts-3.jsonl", "suspects.jsonl"):  # nothing to judge or to drop
+    if Path(file).stem in ("noisy-3", "judged-3", "verdicts-3", "suspects", "relations"):  # nothing to judge or to drop
         assert main([*line, "-q"]) == 0
     else:
         fails(capfd, folder, line, bad)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 
 import pytest
-from conftest import ON, TRAINING
+from conftest import ON, ROOT, TRAINING
 
 SMALL = ("--set", "pool=3", "--set", "fresh=5", "--set", "uniform-epochs=1")
 PARTS = ("--set", "cross-weight=0.1", "--set", "dropped-weight=0.1", *SMALL)
@@ -51,6 +55,27 @@ def test_run_makes_the_files_of_the_pipe(llmhd):
         for name in ("model.npz", "embeddings.npz"):
             twin = llmhd.folder / f"epoch-{epoch}-{name}"
             assert (run / f"epoch-{epoch}" / name).read_bytes() == twin.read_bytes(), (epoch, name)
+
+
+def test_make_makes_the_files_of_run(llmhd):
+    if shutil.which("make") is None:
+        pytest.skip("GNU Make is not installed")
+    llmhd(*run_line(*PARTS, "--keep", "-o", "run"))
+    shutil.copy(llmhd.folder / "run" / "profiles.jsonl", llmhd.folder)
+    words = {
+        "DATA": ".", "OUT": "made", "EPOCHS": 4, "RELATE_AT": 2, "SEED": 3, "LLMHD": ROOT / "bin" / "llmhd",
+        "TRAINING": " ".join(map(str, TRAINING[:-2])), "TERMS": " ".join(PARTS[:4]),
+        "NEGATIVES": " ".join(["--negatives semantic", *SMALL]), "RELATING": " ".join(map(str, ASKED)),
+        "DEVICE": " ".join(map(str, ON)),
+    }  # fmt: skip
+    make = ["make", "-f", str(ROOT / "examples" / "llmhni" / "Makefile"), *(f"{k}={v}" for k, v in words.items())]
+    environment = os.environ | {"LLMHD_PYTHON": sys.executable}
+    done = subprocess.run(make, cwd=llmhd.folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    names = ["vectors.npz", "aligned.npz", "relations-2.jsonl"]
+    for name in [*names, *(f"epoch-{e}/{kind}.npz" for e in range(1, 5) for kind in ("model", "embeddings"))]:
+        assert (llmhd.folder / "made" / name).read_bytes() == (llmhd.folder / "run" / name).read_bytes(), name
+    assert (llmhd.folder / "made" / "metrics.jsonl").exists()
 
 
 def test_the_parts_can_be_left_out(llmhd):
