@@ -133,17 +133,43 @@ Rule = Annotated[
     typer.Option(
         "--rule",
         help="Which judged candidates are hard. bpr: gap-above (Eq. 15 as printed), gap-below, band; "
-        "bce: disagree (Eq. 12 as printed), agree, band. [gap-above, disagree]",
-        callback=one_of("gap-above", "gap-below", "band", "disagree", "agree"),
+        "bce: disagree (Eq. 12 as printed), agree, band; or one for each: band,disagree. [gap-above,disagree]",
     ),
 ]
 ThresholdAlpha = Annotated[
-    float,
+    float | None,
     typer.Option(
         "--threshold-alpha",
-        help="Steps T over which the score thresholds move one point (Eq. 13-16).",
+        help="Steps T over which the score thresholds move one point (Eq. 13-16). [--alpha]",
         min=1,
         callback=finite,
+    ),
+]
+_MOVING = "START:END[:ALPHA]"
+PairThreshold = Annotated[
+    str,
+    typer.Option(
+        "--pair-threshold",
+        help="How far the positive must outscore the negative, ε_pair, at first and at last (Eq. 16); ALPHA is its own "
+        "--threshold-alpha.",
+        metavar=_MOVING,
+    ),
+]
+PositiveThreshold = Annotated[
+    str,
+    typer.Option("--positive-threshold", help="The same for a positive's score, ε_pos (Eq. 13).", metavar=_MOVING),
+]
+NegativeThreshold = Annotated[
+    str,
+    typer.Option("--negative-threshold", help="The same for a negative's score, ε_neg (Eq. 14).", metavar=_MOVING),
+]
+Band = Annotated[
+    str,
+    typer.Option(
+        "--band",
+        help="What rule band denies: a pair whose positive scores GAP or more below its negative, a positive of LOW or "
+        "less, a negative of HIGH or more.",
+        metavar="GAP,LOW,HIGH",
     ),
 ]
 Unknown = Annotated[

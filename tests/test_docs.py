@@ -1,6 +1,7 @@
 """The generated pages say what the code says, and the hand-written ones name every command and kind."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,31 @@ def test_readme_names_every_command_and_kind():
             assert f"`{command}`" in readme
     for kind in KINDS:
         assert f"`{kind}`" in readme or f"**{kind}**" in readme
+
+
+def test_llmhd_page_names_options_that_there_are():
+    page = (ROOT / "docs" / "llmhd.md").read_text(encoding="utf-8")
+    known = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"--[a-z][a-z-]+", page))
+    assert len(named) > 20 and all(f"  {name} " in known or f" / {name} " in known for name in named), named
+
+
+def test_the_results_page_is_made_of_its_files(tmp_path):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "contents.toml").write_text(
+        'intro = "Hello.\\n"\n[shop-small]\ntitle = "A shop"\nmake = "make shop"\ntext = "Small."\n'
+        '[other]\ntitle = "No files"\nmake = "make other"\ntext = "None."\n[parts]\nt1 = "Table 1"\nf2 = "Figure 2"\n'
+    )
+    (tmp_path / "results" / "shop-small-t1.jsonl").write_text(
+        '{"row": "BPR", "metric": "ndcg", "k": 5, "value": 0.5}\n'
+    )
+    (tmp_path / "results" / "shop-small-f2.svg").write_text("<svg/>")
+    make = _make()
+    make.HERE = tmp_path
+    assert make.results_page().split("# Results\n\n")[1] == (
+        "Hello.\n\n## A shop\n\nSmall.\n\n```\nmake shop\n```\n\n### Table 1\n\n"
+        "|  | ndcg@5 |\n| --- | ---: |\n| BPR | 0.5000 |\n\n### Figure 2\n\n![Figure 2](results/shop-small-f2.svg)\n"
+    )
+    (tmp_path / "results" / "shop-small-t9.jsonl").write_text("")
+    with pytest.raises(ValueError, match=r"no part for t9\.jsonl"):
+        make.results_page()

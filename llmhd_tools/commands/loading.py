@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.metrics import ByUser
 from llmhd_tools.core.pruning import Embeddings
 from llmhd_tools.core.sampling import Samples
 from llmhd_tools.errors import InputError
+from llmhd_tools.files.columns import Column
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.tables import Table, by_appearance, read_table
 from llmhd_tools.files.tensors import Tensors, read_tensors
@@ -78,6 +80,13 @@ def samples_of(table: Table) -> Samples:
         table["negative"] if "negative" in table else None,
         table["label"] if "label" in table else None,
     )
+
+
+def table_of(samples: Samples, loss: NDArray[np.float32], training: Training) -> Table:
+    """The samples table of arrays in the training codes, with the losses (n,)."""
+    names = ("batch", "user", "item", "negative", "label")
+    columns: dict[str, Column] = {n: column for n in names if (column := getattr(samples, n)) is not None}
+    return Table("samples", columns | {"loss": loss}, training.users, training.items)
 
 
 def read_texts(path: str, kind: str) -> dict[str, str]:

@@ -21,6 +21,7 @@ from llmhd_tools.commands.disliked import disliked_metrics
 from llmhd_tools.commands.dropping import drop_of, read_drop, tell_drop
 from llmhd_tools.commands.evaluate import Ranking, parse_at, parse_metrics, rank_metrics, tell_unknown
 from llmhd_tools.commands.known_noise import cut_metrics, noise_metrics
+from llmhd_tools.commands.live import Live
 from llmhd_tools.commands.loading import align, by_user, texts_of, training
 from llmhd_tools.commands.prune import prune
 from llmhd_tools.commands.runs import read_json
@@ -31,7 +32,7 @@ from llmhd_tools.commands.session import session
 from llmhd_tools.commands.summarize import summarize
 from llmhd_tools.commands.training import open_run
 from llmhd_tools.commands.update_profiles import Update, Updating, update_profiles
-from llmhd_tools.commands.verdicts import pick_rule, tell
+from llmhd_tools.commands.verdicts import parse_thresholds, pick_rule, tell
 from llmhd_tools.core.metrics import ByUser
 from llmhd_tools.core.pruning import NoiseRate
 from llmhd_tools.errors import InputError, UsageError
@@ -86,6 +87,11 @@ class Settings:
     rule: str | None
     scorer: str | None
     threshold_alpha: float | None
+    pair_threshold: str
+    positive_threshold: str
+    negative_threshold: str
+    band: str
+    live: bool
     llm: LlmOptions
     update: bool
     scope: str
@@ -139,6 +145,13 @@ class Loop:
         self.select = Selection.parse(settings.select, settings.trim)
         self.at, self.names = parse_at(settings.at), parse_metrics(settings.metrics)
         self.rate = NoiseRate(settings.alpha, settings.max_noise, settings.schedule)
+        self.thresholds = parse_thresholds(
+            settings.threshold_alpha or settings.alpha,
+            settings.pair_threshold,
+            settings.positive_threshold,
+            settings.negative_threshold,
+            settings.band,
+        )
         self.llmhd = settings.denoise == "llmhd"
         self.cleaning = settings.cleaning
         self.texts = self.llmhd or bool(self.cleaning and settings.items and settings.text_weight)
@@ -225,7 +238,7 @@ class Loop:
         ids = {"users": self.training.users, "items": self.training.items}
         for epoch in range(max(1, done - s.window + 1), done + 1) if s.staged or self.cleaning else ():
             self.history.append(read_tensors(self._path(f"epoch-{epoch}", "embeddings.npz"), "embeddings"))
-        if s.staged and done >= s.warm_up:
+        if s.staged and done >= s.warm_up and not s.live:
             self.samples = read_table(self._path(f"epoch-{done + 1}", "samples.npz"), "samples", **ids)
         if self.texts:
             self._load_texts(done, profiles)
@@ -253,16 +266,16 @@ class Loop:
         if self.cleaning and epoch - 1 in self.cleaning.epochs:
             self._clean(self.cleaning, epoch - 1)
         denoised = s.staged and epoch > s.warm_up
-        judged = self._judge(epoch) if denoised else None
-        self.run_.train(self.samples if denoised else None, judged, s.rule, s.threshold_alpha or s.alpha)
+        judging = (self._live() if s.live else self._judge(epoch)) if denoised else None
+        self.run_.train(self.samples if denoised else None, judging, s.rule, self.thresholds)
         z = self.run_.embeddings()
         write_tensors(self._path(f"epoch-{epoch}", "embeddings.npz"), z)
-        counts = self._counts(judged)
+        counts = self._counts()
         if s.staged or self.cleaning:
             self.history.append(z)
         if denoised and self.llmhd and s.update:
             counts["updated-profiles"] = self._update(epoch).updated
-        if s.staged and epoch >= s.warm_up:
+        if s.staged and epoch >= s.warm_up and not s.live:
             os.makedirs(self._path(f"epoch-{epoch + 1}"), exist_ok=True)
             self.samples = self.run_.next_samples()
             write_table(self._path(f"epoch-{epoch + 1}", "samples.npz"), self.samples)
@@ -276,6 +289,18 @@ class Loop:
             told += f"; {counts['updated-profiles']:,} profiles updated"
         console.note(f"{told} ({time.perf_counter() - started:.1f} s)")
 
+    def _choice(self) -> Record:
+        """How candidates are chosen: the options of ``prune``."""
+        s = self.settings
+        share = s.candidates if self.llmhd else 0.0
+        return {"candidates": share, "selection": s.selection, "link": s.link, "seed": self.run_.config.seed}
+
+    def _live(self) -> Live:
+        """What the steps of the epoch are judged with."""
+        if not self.llmhd:
+            return Live(list(self.history), self.rate, self._choice(), {}, {}, None)
+        return Live(list(self.history), self.rate, self._choice(), texts_of(self.profiles), self.items, self.provider)
+
     def _clean(self, cleaning: Cleaning, epoch: int) -> None:
         """Choose after ``epoch`` which pairs the graph goes without from now on."""
         judge = functools.partial(self._scores, epoch + 1) if self.items and cleaning.text_weight else None
@@ -284,18 +309,9 @@ class Loop:
 
     def _judge(self, epoch: int) -> Table:
         """The noisy samples of the epoch, with the candidates' scores where an LLM is to rescue the hard ones."""
-        s = self.settings
         assert self.samples is not None
-        noisy = prune(
-            self.samples,
-            align(self.history, self.training.users, self.training.items),
-            self.rate,
-            self.run_.trainer.step,
-            candidates=s.candidates if self.llmhd else 0.0,
-            selection=s.selection,
-            link=s.link,
-            seed=self.run_.config.seed,
-        )
+        history = align(self.history, self.training.users, self.training.items)
+        noisy = prune(self.samples, history, self.rate, self.run_.trainer.step, **self._choice())
         write_table(self._path(f"epoch-{epoch}", "noisy.jsonl"), noisy)
         if not self.llmhd:
             return Table("judged", noisy.columns, noisy.users, noisy.items)
@@ -320,11 +336,15 @@ class Loop:
             return updated
         return self.settings.profiles or self._path("profiles.jsonl")
 
-    def _counts(self, judged: Table | None) -> dict[str, int]:
-        verdicts = self.run_.verdicts
+    def _counts(self) -> dict[str, int]:
+        """How many rows were noisy, candidates, hard and dropped; what was decided in the epoch is written."""
+        judged, verdicts = self.run_.judged, self.run_.verdicts
         if judged is None or verdicts is None:
             return {}
-        write_table(self._path(f"epoch-{self.run_.trainer.epoch}", "verdicts.jsonl"), verdicts)
+        folder = self._path(f"epoch-{self.run_.trainer.epoch}")
+        if self.settings.live:
+            write_table(os.path.join(folder, "judged.jsonl"), judged)
+        write_table(os.path.join(folder, "verdicts.jsonl"), verdicts)
         hard = list(verdicts.columns["verdict"]).count("hard")
         candidates = int((judged["candidate"] == 1).sum())
         return {"noisy": len(judged), "candidates": candidates, "hard": hard, "dropped": len(judged) - hard}

@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
+from llmhd_tools.commands import configs
 from llmhd_tools.errors import UsageError
 from llmhd_tools.options import (
     AlignedVectors,
     Alpha,
     At,
     Backbone,
+    Band,
     Batch,
     Candidates,
     Confidence,
@@ -26,6 +28,9 @@ from llmhd_tools.options import (
     Metrics,
     ModelSeed,
     Negatives,
+    NegativeThreshold,
+    PairThreshold,
+    PositiveThreshold,
     Quiet,
     Regularisation,
     Rule,
@@ -34,6 +39,7 @@ from llmhd_tools.options import (
     Selection,
     TextWeight,
     Threads,
+    ThresholdAlpha,
     Tracked,
     Unknown,
     Verbose,
@@ -47,50 +53,31 @@ from llmhd_tools.registry import DENOISERS, STAGED
 File = str | None
 
 
-def _config(context: typer.Context, path: File) -> File:
-    """Let a TOML file give the defaults of all other options; what stands on the command line wins."""
-    if path is None:
-        return None
-    try:
-        import tomllib
-    except ImportError:  # Python 3.10
-        import tomli as tomllib  # type: ignore[no-redef]
-    try:
-        with open(path, "rb") as stream:
-            given = tomllib.load(stream)
-    except OSError as error:
-        raise typer.BadParameter(f"{path}: {(error.strerror or '').lower()}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"{path}: is not TOML ({error})") from None
-    by_option = {
-        option.lstrip("-"): p.name for p in context.command.params for option in p.opts if option.startswith("--")
-    }
-    flags = {p.name for p in context.command.params if getattr(p, "is_flag", False)}
-    defaults = {}
-    for name, value in given.items():
-        option = by_option.get(name.replace("_", "-"))
-        if option == "scorer":  # a file from elsewhere must not start programs
-            raise typer.BadParameter(f"{path}: '{name}' runs a program, so it must stand on the command line")
-        if option in (None, "config", "help"):
-            raise typer.BadParameter(f"{path}: '{name}' is not an option of run")
-        if isinstance(value, bool) != (option in flags) or isinstance(value, dict):
-            wanted = "true or false" if option in flags else "a number or a string"
-            raise typer.BadParameter(f"{path}: '{name}' must be {wanted}")
-        defaults[option] = ",".join(map(str, value)) if isinstance(value, list) else value
-    context.default_map = defaults
-    return path
-
-
 @takes_llm(without=ONE_BY_ONE)
 def command(
     train: Annotated[str, typer.Argument(help="Training interactions.", metavar="TRAIN")],
     valid: Annotated[str, typer.Option("--valid", help="Held-out interactions that choose the epoch.", metavar="FILE")],
     output: Annotated[str, typer.Option("-o", "--output", help="The run's folder.", metavar="FOLDER")],
     llm: LlmOptions,
+    preset: Annotated[
+        File,
+        typer.Option(
+            "--preset",
+            help="LLMHD's options from a file that comes with the tool: paper (as printed) or best (as measured); "
+            "with --help, shows it.",
+            callback=configs.preset,
+            is_eager=True,
+            metavar="NAME",
+        ),
+    ] = None,
     config: Annotated[
         File,
         typer.Option(
-            "--config", help="TOML with any of these options.", callback=_config, is_eager=True, metavar="FILE"
+            "--config",
+            help="TOML with any of these options; wins over --preset.",
+            callback=configs.config,
+            is_eager=True,
+            metavar="FILE",
         ),
     ] = None,
     test: Annotated[File, typer.Option("--test", help="Measured once, at the best epoch.", metavar="FILE")] = None,
@@ -163,12 +150,15 @@ def command(
             "--scorer", help="Let this program judge in the place of score: noisy rows in, judged out; suspects too."
         ),
     ] = None,
-    threshold_alpha: Annotated[
-        float | None,
-        typer.Option(
-            "--threshold-alpha", help="α of the score thresholds (Eq. 13-16). [--alpha]", min=1, callback=finite
-        ),
-    ] = None,
+    threshold_alpha: ThresholdAlpha = None,
+    pair_threshold: PairThreshold = "7:3",
+    positive_threshold: PositiveThreshold = "8:6",
+    negative_threshold: NegativeThreshold = "2:4",
+    band: Band = "2,3,8",
+    live: Annotated[
+        bool,
+        typer.Option("--live/--staged", help="Judge inside each step, as printed, or all of an epoch before it."),
+    ] = False,
     update: Annotated[bool, typer.Option("--update/--no-update", help="Let confident pairs update profiles.")] = True,
     scope: Scope = "noisy",
     confidence: Confidence = 3,
@@ -217,6 +207,7 @@ def command(
     Examples:
       llmhd run train.jsonl --valid valid.jsonl --test test.jsonl --epochs 60 -o runs/bpr
       llmhd run train.jsonl --valid valid.jsonl --items items.jsonl --denoise llmhd --max-noise 0.1 -o runs/llmhd
+      llmhd run train.jsonl --valid valid.jsonl --items items.jsonl --preset paper --loss bce --staged -o runs/paper
       llmhd run train.jsonl --valid valid.jsonl --items items.jsonl --clean graph --clean-share 0.05 -o runs/clean
       llmhd run train.jsonl --valid valid.jsonl --backbone sgl --denoise r-ce --set beta=0.3 -o runs/sgl-r-ce
     """
@@ -231,6 +222,8 @@ def command(
         parse(scorer)
         if denoise != "llmhd" and (clean == "none" or items is None):
             raise UsageError("--scorer judges for --denoise llmhd, and for --clean graph with --items")
+        if live and denoise == "llmhd":
+            raise UsageError("--scorer is started once an epoch; leave out --live, or give --staged")
     from dataclasses import fields
 
     from llmhd_tools.commands.loop import Loop, Settings

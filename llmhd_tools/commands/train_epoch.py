@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import contextlib
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,34 +11,52 @@ from llmhd_tools.errors import UsageError
 from llmhd_tools.files.streams import check_binary, check_output
 from llmhd_tools.options import (
     AlignedVectors,
+    Alpha,
     Backbone,
+    Band,
     Batch,
+    Candidates,
     Confidence,
     Denoise,
     Device,
     Dim,
+    History,
     Layers,
     LearningRate,
+    Link,
     Loss,
+    MaxNoise,
     ModelSeed,
     Negatives,
+    NegativeThreshold,
+    PairThreshold,
+    PositiveThreshold,
     Quiet,
     Regularisation,
     Rule,
+    Schedule,
+    Selection,
     Threads,
     ThresholdAlpha,
     Verbose,
     Words,
 )
+from llmhd_tools.options_llm import ONE_BY_ONE, LlmOptions, takes_llm
+
+if TYPE_CHECKING:
+    from llmhd_tools.commands.live import Live
+    from llmhd_tools.files.tables import Table
 
 Path = str | None
 
 
+@takes_llm(without=ONE_BY_ONE)
 def command(
     train: Annotated[str, typer.Argument(help="Training interactions.", metavar="TRAIN")],
     output: Annotated[
         str, typer.Option("-o", "--output", help="The model, all that a later epoch needs.", metavar="FILE")
     ],
+    llm: LlmOptions,
     model: Annotated[Path, typer.Option("--from", help="Go on from this model.", metavar="FILE")] = None,
     samples: Annotated[
         Path, typer.Option("--samples", help="This epoch's samples; else drawn from the seed.", metavar="FILE")
@@ -73,7 +92,31 @@ def command(
     reg: Regularisation = None,
     seed: ModelSeed = None,
     rule: Rule = None,
-    threshold_alpha: ThresholdAlpha = 3000.0,
+    threshold_alpha: ThresholdAlpha = None,
+    pair_threshold: PairThreshold = "7:3",
+    positive_threshold: PositiveThreshold = "8:6",
+    negative_threshold: NegativeThreshold = "2:4",
+    band: Band = "2,3,8",
+    live: Annotated[
+        bool, typer.Option("--live", help="Prune and score inside each step, as printed; slow with a real LLM.")
+    ] = False,
+    history: History = [],  # noqa: B006 - typer copies it
+    profiles: Annotated[
+        Path,
+        typer.Option(
+            "--profiles", help="For --live: user profiles; without texts all noisy rows are dropped.", metavar="FILE"
+        ),
+    ] = None,
+    items: Annotated[Path, typer.Option("--items", help="For --live: item texts.", metavar="FILE")] = None,
+    record: Annotated[
+        Path, typer.Option("--record", help="Where --live is to write its noisy rows, judged.", metavar="FILE")
+    ] = None,
+    alpha: Alpha = 3000.0,
+    max_noise: MaxNoise = 0.05,
+    schedule: Schedule = "ramp",
+    candidates: Candidates = 0.5,
+    selection: Selection = "variance",
+    link: Link = "sigmoid",
     device: Device = "auto",
     threads: Threads = None,
     quiet: Quiet = False,
@@ -83,8 +126,9 @@ def command(
 
     Samples of an epoch depend on the seed, the epoch's number and, where --negatives looks at scores, the model before it.
     So --epochs 3 equals three times one epoch.
-    With --judged, the noisy rows that the scores do not call hard stay out of the loss (Eq. 12-16, 23-24). --denoise
-    does without scores instead, inside each step. Pairs of --drop (suspects that are cut; flags of training pairs, at
+    With --judged, the noisy rows that the scores do not call hard stay out of the loss (Eq. 12-16, 23-24). With --live,
+    `prune` and `score` happen in each step instead, on the losses of that step; their options are here as well.
+    --denoise does without scores, inside each step. Pairs of --drop (suspects that are cut; flags of training pairs, at
     least --confidence of them) leave the graph as well, and are back with the first epoch whose --drop lacks them. Going
     on with --from, the model's own settings hold, and another training file is refused.
 
@@ -92,26 +136,37 @@ def command(
     Examples:
       llmhd train-epoch train.jsonl --seed 1 -o model-1.npz --embeddings emb-1.npz --next samples-2.npz
       llmhd train-epoch train.jsonl --from model-2.npz --samples samples-3.npz --judged judged-3.jsonl -o model-3.npz
+      llmhd train-epoch train.jsonl --from model-2.npz --live --history emb-1.npz --history emb-2.npz \\
+        --profiles profiles.jsonl --items items.jsonl --record judged-3.jsonl -o model-3.npz
       llmhd train-epoch train.jsonl --from model-8.npz --drop drop.npz -o model-9.npz --embeddings emb-9.npz
       llmhd train-epoch train.jsonl --backbone sgl --denoise t-ce --set max-drop=0.1 --epochs 20 -o model-20.npz
     """
     from llmhd_tools import console
     from llmhd_tools.commands.dropping import read_drop, tell_drop
+    from llmhd_tools.commands.live import read_live
     from llmhd_tools.commands.loading import read_training
     from llmhd_tools.commands.training import open_run
-    from llmhd_tools.commands.verdicts import tell
+    from llmhd_tools.commands.verdicts import parse_thresholds, pick_rule, tell
+    from llmhd_tools.core.pruning import NoiseRate
     from llmhd_tools.files.tables import write_table
     from llmhd_tools.files.tensors import read_tensors, write_tensors
 
-    outputs = [output, embeddings, next_, verdicts]
+    outputs = [output, embeddings, next_, verdicts, record]
     for number, path in enumerate(outputs):
-        check_output(path, [train, model, samples, judged, drop, vectors, *outputs[:number]])
+        check_output(path, [train, model, samples, judged, drop, vectors, profiles, items, *history, *outputs[:number]])
     for path in (output, embeddings):
         check_binary(path)
-    if epochs > 1 and (samples or judged or verdicts):
-        raise UsageError("--samples, --judged and --verdicts belong to one epoch; leave out --epochs")
-    if verdicts and not judged:
-        raise UsageError("--verdicts needs --judged: without it nothing is dropped")
+    if epochs > 1 and (samples or judged or verdicts or live):
+        raise UsageError("--samples, --judged, --verdicts and --live belong to one epoch; leave out --epochs")
+    if verdicts and not (judged or live):
+        raise UsageError("--verdicts needs --judged or --live: without it nothing is dropped")
+    if live and judged:
+        raise UsageError("--live judges in the step, and --judged was judged before; leave one out")
+    if not live and (history or profiles or items or record):
+        raise UsageError("--history, --profiles, --items and --record are for --live; add it or leave them out")
+    thresholds = parse_thresholds(
+        threshold_alpha or alpha, pair_threshold, positive_threshold, negative_threshold, band
+    )
     chosen = {
         "backbone": backbone,
         "denoise": denoise,
@@ -129,16 +184,26 @@ def command(
     left_out = read_drop(drop, training, confidence) if drop else None
     texts = read_tensors(vectors, "vectors") if vectors else None
     run = open_run(training, chosen, words or [], device, threads, start, left_out, texts)
-    if judged and run.config.denoise != "none":
+    rule = pick_rule(rule, run.config.loss)
+    if (judged or live) and run.config.denoise != "none":
         raise UsageError(
-            f"--judged drops samples, and --denoise {run.config.denoise} does it its own way; leave one out"
+            f"--{'live' if live else 'judged'} drops samples, and --denoise {run.config.denoise} does it its own way; "
+            "leave one out"
         )
     table = run.read_samples(samples) if samples else None
-    noisy = run.read_judged(judged) if judged else None
-    for _ in console.progress(range(epochs), "training", epochs):
-        run.train(table, noisy, rule, threshold_alpha)
+    judging: contextlib.AbstractContextManager[Table | Live | None]
+    if live:
+        choice = {"candidates": candidates, "selection": selection, "link": link, "seed": run.config.seed}
+        judging = read_live(llm, history, profiles, items, NoiseRate(alpha, max_noise, schedule), choice)
+    else:
+        judging = contextlib.nullcontext(run.read_judged(judged) if judged else None)
+    with judging as noisy:
+        for _ in console.progress(range(epochs), "training", epochs):
+            run.train(table, noisy, rule, thresholds)
     if verdicts and run.verdicts is not None:
         write_table(verdicts, run.verdicts)
+    if record and run.judged is not None:
+        write_table(record, run.judged)
     if embeddings:
         write_tensors(embeddings, run.embeddings())
     if next_:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llmhd_tools.commands.verdicts import decide, pick_rule
@@ -14,8 +14,10 @@ from llmhd_tools.files.streams import suffix_of
 
 if TYPE_CHECKING:
     from llmhd_tools.commands.dropping import Drop
+    from llmhd_tools.commands.live import Live
     from llmhd_tools.commands.loading import Training
     from llmhd_tools.core.graph import Graph
+    from llmhd_tools.core.hardness import Thresholds
     from llmhd_tools.core.sampling import Samples
     from llmhd_tools.files.tables import Table
     from llmhd_tools.files.tensors import Tensors
@@ -99,6 +101,7 @@ class Run:
         self.trainer = self._open_trainer(_state_of(start) if start else None, self.kept)
         self._model = start
         self._made: dict[str, Any] = {}
+        self.judged: Table | None = None
         self.verdicts: Table | None = None
 
     def leave_out(self, drop: Drop | None) -> None:
@@ -136,35 +139,29 @@ class Run:
         return Trainer(self.config, self.training.graph, pick_device(self.device), state, edges)
 
     def train(
-        self, table: Table | None = None, judged: Table | None = None, rule: str | None = None, alpha: float = 3000.0
+        self,
+        table: Table | None = None,
+        judged: Table | Live | None = None,
+        rule: str | None = None,
+        thresholds: Thresholds | None = None,
     ) -> None:
         """Train one epoch on ``table`` (else on the epoch's own draw), leaving out the ``judged`` rows that are not hard.
 
-        Samples of pairs to leave out fall away, whatever was judged of them. ``alpha`` is that of the score thresholds.
-        Afterwards ``loss`` and ``verdicts`` tell how it went.
+        Samples of pairs to leave out fall away, whatever was judged of them. What is judged live is judged in each step.
+        Afterwards ``loss``, ``judged`` and ``verdicts`` tell how it went.
         """
+        from llmhd_tools.commands.live import Judge, Live
         from llmhd_tools.commands.loading import samples_of
-        from llmhd_tools.files.provenance import made
+        from llmhd_tools.core.hardness import Thresholds
 
         arrays = samples_of(table) if table else self._draw(self.trainer.epoch + 1)
-        params = self.config.as_dict() | {"device": self.trainer.device.type}
-        if self.processes > 1:
-            params |= {"processes": self.processes}
-        inputs = {"train": self.training.digest, "samples": _digest(arrays)}
-        if self.trainer.epoch:
-            inputs["from"] = self.model().digest()
+        rule, thresholds = pick_rule(rule, self.config.loss), thresholds or Thresholds()
+        making = self._making(arrays, judged, rule, thresholds)
         gone = self.drop.rows(arrays) if self.drop else None
-        keep = self.verdicts = None
-        if judged is not None:
-            rule = pick_rule(rule, self.config.loss)
-            params |= {"rule": rule, "threshold_alpha": alpha}
-            inputs["judged"] = judged.digest()
-            keep, self.verdicts = decide(judged, arrays, self.trainer.step, rule, alpha, gone)
-        if self.drop is not None:
-            params |= self.drop.params
-            inputs["drop"] = self.drop.digest
-        if self.vectors is not None:
-            inputs["vectors"] = self.vectors.digest()
+        keep, judge, self.judged, self.verdicts = None, None, None, None
+        if judged is not None and not isinstance(judged, Live):
+            self.judged = judged
+            keep, self.verdicts = decide(judged, arrays, self.trainer.step, rule, thresholds, gone)
         if gone is not None and gone.any():
             if gone.all():
                 source = table.source if table else "the epoch's draw"
@@ -172,12 +169,44 @@ class Run:
                     "holds no sample of a pair that is not dropped; nothing is left to learn", where=source
                 )
             arrays, keep = arrays.take(~gone), None if keep is None else keep[~gone]
-        self.loss = self.trainer.train(arrays, keep)
+        if isinstance(judged, Live):
+            judge = Judge(judged, self.training, arrays, self.trainer.step, rule, thresholds)
+        self.loss = self.trainer.train(arrays, judge or keep)
         if self.sampler.scored:
             self.sampler.end_epoch(self.training.graph, self.trainer.epoch, self.trainer.embeddings())
-        self._made, self._model = made("train-epoch", params, inputs), None
+        self._made, self._model = making, None
+        if judge:
+            self.judged, self.verdicts = judge.record()
+            self.judged.meta = {"epoch": self.trainer.epoch, "made": making}
         if self.verdicts is not None:
-            self.verdicts.meta = {"epoch": self.trainer.epoch, "made": self._made}
+            self.verdicts.meta = {"epoch": self.trainer.epoch, "made": making}
+
+    def _making(
+        self, samples: Samples, judged: Table | Live | None, rule: str, thresholds: Thresholds
+    ) -> dict[str, Any]:
+        """The record of how the coming epoch is made."""
+        from llmhd_tools.commands.live import Live
+        from llmhd_tools.files.provenance import made
+
+        params = self.config.as_dict() | {"device": self.trainer.device.type}
+        if self.processes > 1:
+            params |= {"processes": self.processes}
+        inputs: dict[str, str | list[str]] = {"train": self.training.digest, "samples": _digest(samples)}
+        if self.trainer.epoch:
+            inputs["from"] = self.model().digest()
+        if judged is not None:
+            params |= {"rule": rule, "thresholds": asdict(thresholds)}
+        if isinstance(judged, Live):
+            params |= judged.params()
+            inputs |= judged.inputs()
+        elif judged is not None:
+            inputs["judged"] = judged.digest()
+        if self.drop is not None:
+            params |= self.drop.params
+            inputs["drop"] = self.drop.digest
+        if self.vectors is not None:
+            inputs["vectors"] = self.vectors.digest()
+        return made("train-epoch", params, inputs)
 
     def _draw(self, epoch: int) -> Samples:
         from llmhd_tools.core.sampling import draw_negatives, draw_samples
@@ -212,19 +241,17 @@ class Run:
 
     def next_samples(self) -> Table:
         """The samples of the coming epoch, with their losses under the model as it is now."""
-        from llmhd_tools.files.tables import Table
+        from llmhd_tools.commands.loading import table_of
 
         samples = self._draw(self.trainer.epoch + 1)
-        names = ("batch", "user", "item", "negative", "label")
-        columns = {name: column for name in names if (column := getattr(samples, name)) is not None}
-        columns["loss"] = self.trainer.losses(samples)
-        meta = {
+        table = table_of(samples, self.trainer.losses(samples), self.training)
+        table.meta = {
             "epoch": self.trainer.epoch + 1,
             "step": self.trainer.step,
             "graph": self.training.digest,
             "made": self._made,
         }
-        return Table("samples", columns, self.training.users, self.training.items, meta)
+        return table
 
     def read_samples(self, path: str) -> Table:
         """Read the samples of the coming epoch. Raises InputError for those of other interactions, epoch or objective."""

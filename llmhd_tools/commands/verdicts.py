@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from llmhd_tools.errors import InputError, UsageError
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from llmhd_tools.core.hardness import Moving, Thresholds
     from llmhd_tools.core.sampling import Samples
     from llmhd_tools.files.columns import Column
     from llmhd_tools.files.tables import Table
@@ -24,17 +26,61 @@ def tell(verdicts: Table | None) -> str:
 
 
 def pick_rule(rule: str | None, loss: str) -> str:
-    """The rule for this objective, the paper's where none is given. Raises UsageError for the other objective's rule."""
+    """The rule for this objective, the paper's where none is given; ``PAIR,POINT`` names one for each objective.
+
+    Raises UsageError for the other objective's rule.
+    """
     from llmhd_tools.core.hardness import PAIR_RULES, POINT_RULES
 
-    known = PAIR_RULES if loss == "bpr" else POINT_RULES
-    if rule is not None and rule not in known:
-        raise UsageError(f"--rule {rule} is not for --loss {loss}; choose from {', '.join(known)}")
-    return rule or known[0]
+    known = {"bpr": PAIR_RULES, "bce": POINT_RULES}
+    if rule is None:
+        return known[loss][0]
+    given = dict(zip(known, rule.split(","), strict=True)) if rule.count(",") == 1 else {loss: rule}
+    for objective, name in given.items():
+        if name not in known[objective]:
+            raise UsageError(f"--rule {name} is not for --loss {objective}; choose from {', '.join(known[objective])}")
+    return given[loss]
+
+
+def parse_thresholds(alpha: float, pair: str, positive: str, negative: str, band: str) -> Thresholds:
+    """The thresholds of ``--pair-threshold`` and its like; ``alpha`` is that of those without their own.
+
+    Raises UsageError for what is not spelt as the help says.
+    """
+    from llmhd_tools.core.hardness import Moving, Thresholds
+
+    def moving(option: str, text: str) -> Moving:
+        start, end, *own = _numbers(option, text, ":", (2, 3))
+        if own and own[0] < 1:
+            raise UsageError(f"{option} {text}: ALPHA must be 1 or more steps")
+        return Moving(start, end, *(own or [alpha]))
+
+    return Thresholds(
+        moving("--pair-threshold", pair),
+        moving("--positive-threshold", positive),
+        moving("--negative-threshold", negative),
+        *_numbers("--band", band, ",", (3,)),
+    )
+
+
+def _numbers(option: str, text: str, separator: str, counts: tuple[int, ...]) -> list[float]:
+    parts = text.split(separator)
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in counts or not all(map(math.isfinite, numbers)):
+        raise UsageError(f"{option} {text}: must be {counts[0]} numbers separated by '{separator}' (see --help)")
+    return numbers
 
 
 def decide(
-    judged: Table, samples: Samples, step: int, rule: str, alpha: float, gone: NDArray[np.bool_] | None = None
+    judged: Table,
+    samples: Samples,
+    step: int,
+    rule: str,
+    thresholds: Thresholds,
+    gone: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.bool_], Table]:
     """Which samples of an epoch to keep, (n,) bool, and the verdict on each judged row.
 
@@ -43,7 +89,7 @@ def decide(
     """
     import numpy as np
 
-    from llmhd_tools.core.hardness import Thresholds, hard_pairs, hard_points
+    from llmhd_tools.core.hardness import hard_pairs, hard_points
     from llmhd_tools.files.tables import Table
 
     rows = _rows_of(judged, samples)
@@ -51,9 +97,9 @@ def decide(
     score, negative_score = (judged[name] if name in judged else nothing for name in ("score", "negative_score"))
     at = step + samples.batch[rows]
     if samples.label is None:
-        hard = hard_pairs(score, negative_score, at, Thresholds(alpha), rule)
+        hard = hard_pairs(score, negative_score, at, thresholds, rule)
     else:
-        hard = hard_points(score, samples.label[rows], at, Thresholds(alpha), rule)
+        hard = hard_points(score, samples.label[rows], at, thresholds, rule)
     hard &= judged["candidate"] == 1
     if gone is not None:
         hard &= ~gone[rows]

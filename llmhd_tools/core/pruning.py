@@ -108,8 +108,8 @@ def candidates(
 
     In each batch the ⌈share·|B_N^p|⌉ rows of highest positive variance, united with as many of highest negative
     variance (pairwise); or the highest of the positives and of the negatives apart (pointwise). ``random`` picks as many
-    rows as ``variance`` would, drawn from (seed, step), the epoch's first T; ``all`` picks every row. Rows without a
-    variance are never candidates.
+    rows as ``variance`` would, drawn from the seed and the batch's own T; ``all`` picks every row. Rows without a variance
+    are never candidates. ``step`` is T of batch 0.
     """
     if selection == "all":
         return np.isfinite(positive)
@@ -125,7 +125,7 @@ def candidates(
             rows = np.flatnonzero(samples.label[noisy] == label)
             chosen[rows] = _highest(positive[rows], batch[rows], share)
     if selection == "random":
-        return _as_many(chosen, batch, generator(seed, step, "candidates"))
+        return _as_many(chosen, batch, seed, step)
     return chosen
 
 
@@ -138,10 +138,11 @@ def _highest(values: Floats, batch: NDArray[np.int64], share: float) -> NDArray[
     return chosen
 
 
-def _as_many(chosen: NDArray[np.bool_], batch: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
+def _as_many(chosen: NDArray[np.bool_], batch: NDArray[np.int64], seed: int, step: int) -> NDArray[np.bool_]:
     """The ablation's random pick: in each batch as many rows as ``chosen`` has there."""
     picked = np.zeros(len(chosen), dtype=bool)
     for rows in _batches(batch):
+        rng = generator(seed, step + int(batch[rows[0]]), "candidates")
         picked[rng.permutation(rows)[: int(chosen[rows].sum())]] = True
     return picked
 

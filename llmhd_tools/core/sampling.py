@@ -44,6 +44,11 @@ class Samples:
         """Where each batch begins and the last one ends, (batches + 1,)."""
         return np.searchsorted(self.batch, np.arange(int(self.batch[-1]) + 2))
 
+    def part(self, start: int, end: int) -> Samples:
+        """Rows of one batch by themselves, as batch 0."""
+        columns = (c if c is None else c[start:end] for c in (self.user, self.item, self.negative, self.label))
+        return Samples(np.zeros(end - start, dtype=np.int64), *columns)  # type: ignore[arg-type]
+
 
 def draw_negatives(graph: Graph, user: Codes, rng: np.random.Generator) -> Codes:
     """For each user a uniform item that is not among the user's interactions, (n,) int32.

@@ -58,7 +58,7 @@ def likeness(vectors: NDArray[np.float32], graph: Graph, edges: Graph) -> Floats
     """
     rows = unit(vectors).astype(np.float64)
     shape = (graph.n_users, graph.n_items)
-    theirs = sp.csr_matrix((np.ones(len(edges)), (edges.user, edges.item)), shape=shape) @ rows
+    theirs = np.asarray(sp.csr_matrix((np.ones(len(edges)), (edges.user, edges.item)), shape=shape) @ rows)
     own = edges.has(graph.user, graph.item)
     found = np.empty(len(graph))
     for start in range(0, len(graph), _BLOCK):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -14,12 +15,14 @@ class Batch:
     """One mini-batch on the device; items are numbered behind the users.
 
     ``nodes``: (3, b) users, items, negatives, or (2, b) without negatives and with ``label`` (b,), 1.0 or 0.0.
-    ``step`` is T, the optimiser steps done before.
+    ``step`` is T, the optimiser steps done before. ``judge`` says, of the step's own losses (b,), which samples are
+    kept, (b,) of 0 and 1.
     """
 
     nodes: Tensor
     label: Tensor | None
     step: int
+    judge: Callable[[Tensor], Tensor] | None = None
 
     def __len__(self) -> int:
         return self.nodes.shape[1]

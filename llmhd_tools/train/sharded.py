@@ -21,7 +21,7 @@ from llmhd_tools.train.config import Config
 from llmhd_tools.train.part import Part
 from llmhd_tools.train.ranks import Array, Ranks
 from llmhd_tools.train.shard import own_entries
-from llmhd_tools.train.trainer import State
+from llmhd_tools.train.trainer import Judge, State
 
 _NAME = "embedding"  # the one parameter of LightGCN
 
@@ -74,8 +74,10 @@ class ShardedTrainer:
         """Finished steps T."""
         return int(self.part.step)
 
-    def train(self, samples: Samples, keep: NDArray[np.bool_] | None = None) -> float:
-        """One epoch over ``samples``, as ``Trainer.train``."""
+    def train(self, samples: Samples, keep: NDArray[np.bool_] | Judge | None = None) -> float:
+        """One epoch over ``samples``, as ``Trainer.train``. Raises UsageError for a judge."""
+        if callable(keep):
+            raise UsageError("--live judges in one process only; leave out torchrun")
         with self.ranks.order("train"):
             return self.part.train(*self._columns(samples, keep))
 

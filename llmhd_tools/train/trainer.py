@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +25,9 @@ from llmhd_tools.train.config import Config
 
 _CHECKED_STEPS = 32
 _LOSSES = 4096  # samples whose losses are computed at a time: their rows stay in the cache
+
+# Asked in a step with the batch's number and its losses (b,): which of its samples to keep, (b,)
+Judge = Callable[[int, NDArray[np.float32]], NDArray[np.bool_]]
 
 
 @dataclass
@@ -96,21 +101,24 @@ class Trainer:
     def _on_device(self, moments: dict[str, NDArray[np.float32]]) -> list[Tensor]:
         return [torch.tensor(moments[name], device=self.device) for name in self.params]
 
-    def train(self, samples: Samples, keep: NDArray[np.bool_] | None = None) -> float:
+    def train(self, samples: Samples, keep: NDArray[np.bool_] | Judge | None = None) -> float:
         """One epoch over ``samples``; rows where ``keep`` is false count for the regulariser only (Eq. 24).
 
-        Returns the mean batch loss. Raises Diverged where a loss, or a score after the last step, is not finite.
+        A judge in the place of ``keep`` is asked in each step, about the losses of that step itself (with a backbone's
+        dropout, if it has one). Returns the mean batch loss. Raises Diverged where a loss, or a score after the last
+        step, is not finite.
         """
         bounds = samples.bounds().tolist()
         nodes, label = self._nodes(samples), self._label(samples)
-        weight = None if keep is None else torch.from_numpy(keep.astype(np.float32)).to(self.device)
+        judge, weight = (keep, None) if keep is None or callable(keep) else (None, self._weight(keep))
         values = torch.zeros(len(bounds) - 1, device=self.device)
-        step = self._stepper(bounds[1])
+        step = self._one_step if judge else self._stepper(bounds[1])
         left = self.denoiser.edges(self.params)
         self.backbone.start_epoch(self.params, self.epoch + 1, self.edges if left is None else left)
         for number, (start, end) in enumerate(itertools.pairwise(bounds)):
             part = slice(start, end)
-            batch = Batch(nodes[:, part], None if label is None else label[part], self.step + number)
+            ask = functools.partial(self._judged, judge, number) if judge else None
+            batch = Batch(nodes[:, part], None if label is None else label[part], self.step + number, ask)
             values[number] = step(batch, None if weight is None else weight[part])
             if number % _CHECKED_STEPS == 0 or end == len(samples):  # each check waits for the device
                 self._check_finite(values[: number + 1])
@@ -119,6 +127,12 @@ class Trainer:
             raise self._diverged("the embeddings are too large", self.step)
         self.epoch += 1
         return float(values.mean())
+
+    def _weight(self, keep: NDArray[np.bool_]) -> Tensor:
+        return torch.from_numpy(keep.astype(np.float32)).to(self.device)
+
+    def _judged(self, judge: Judge, number: int, each: Tensor) -> Tensor:
+        return self._weight(judge(number, _host(each)))
 
     def _one_step(self, batch: Batch, keep: Tensor | None) -> Tensor:
         """Move the parameters by one batch; its loss, a scalar."""
@@ -155,9 +169,11 @@ class Trainer:
         return None if samples.label is None else torch.from_numpy(samples.label.astype(np.float32)).to(self.device)
 
     def _loss(self, batch: Batch, keep: Tensor | None) -> Tensor:
-        """The batch's loss, a scalar; ``keep`` (b,) of 0 and 1 takes the place of a denoiser."""
+        """The batch's loss, a scalar; ``keep`` (b,) of 0 and 1, given or the judge's, takes the place of a denoiser."""
         rows = self.backbone.forward(self.params, batch, self.denoiser.operator(self.params))
         logit, each = _score(*losses.logits(rows.final, len(batch)), label=batch.label)
+        if batch.judge:
+            keep = batch.judge(each)
         weighed = Weighed(each, keep) if keep is not None else self.denoiser.weigh(batch, logit, each)
         loss = weighed.reduce(self.backbone.reduction)
         loss = loss + self.config.reg * losses.row_norms(rows.regularised, len(batch))

@@ -153,7 +153,7 @@ def run_words(loss, denoise, *more):
     return [*words, "--warm-up", 2, "--window", WINDOW, "--confidence", 1, "--epochs", 4, *more]
 
 
-def pipe_stages(loss, denoise, epochs=4, *, rule=None, selection="variance", scope="noisy", training=(), always=()):
+def pipe_stages(loss, denoise, epochs=4, *, selection="variance", scope="noisy", training=(), always=(), **judging):
     """The same run as separate commands over files epoch-N-*; as README's epoch, which begins after two warm-up epochs."""
     history = {
         epoch: [
@@ -174,7 +174,11 @@ def pipe_stages(loss, denoise, epochs=4, *, rule=None, selection="variance", sco
             stages.append([train])
             continue
         train += ["--samples", f"epoch-{epoch}-samples.npz", "--threshold-alpha", 12]
-        train += ["--verdicts", f"epoch-{epoch}-verdicts.jsonl", *(["--rule", rule] if rule else [])]
+        train += [
+            "--verdicts",
+            f"epoch-{epoch}-verdicts.jsonl",
+            *(w for n, v in judging.items() for w in (f"--{n}", v)),
+        ]
         prune = ["prune", f"epoch-{epoch}-samples.npz", *history[epoch - 1], *PRUNING]
         prune += ["--selection", selection, "--seed", 3]
         if denoise == "loss":

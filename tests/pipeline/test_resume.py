@@ -57,6 +57,7 @@ def kill_until_done(doomed, folder, words, writes):
         ("bpr", "llmhd", []),
         ("bce", "llmhd", []),
         ("bpr", "llmhd", ["--keep", "--selection", "random", "--noise"]),
+        ("bpr", "llmhd", ["--live"]),
         ("bpr", "none", ["--clean", "graph", "--clean-at", "1,3", "--noise"]),
         ("bce", "llmhd", ["--clean", "graph", "--clean-at", "2"]),
         ("bpr", "llmhd", ["--negatives", "semantic", "--vectors", "vectors.npz", "--set", "uniform-epochs=2"]),

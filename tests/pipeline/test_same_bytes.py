@@ -56,8 +56,9 @@ def test_the_shell_and_run_make_the_same_files(llmhd, words, stages):
         ("bpr", "loss", {}),
         ("bce", "loss", {}),
         ("bce", "llmhd", {}),
-        ("bpr", "llmhd", {"rule": "band", "selection": "random", "scope": "all"}),
-        ("bce", "llmhd", {"rule": "agree", "selection": "random"}),
+        ("bpr", "llmhd", {"rule": "band", "band": "1,3,8", "selection": "random", "scope": "all"}),
+        ("bpr", "llmhd", {"rule": "gap-below,agree", "pair-threshold": "5:2:7"}),
+        ("bce", "llmhd", {"rule": "agree", "selection": "random", "positive-threshold": "6:5"}),
     ],
 )
 def test_the_commands_and_run_make_the_same_files(llmhd, words, stages, loss, denoise, options):

@@ -6,15 +6,17 @@ import json
 import os
 import shutil
 
+import pytest
 from fault_server import FaultServer
 
 SIZE = ["--dim", "8", "--batch", "64", "--alpha", "2", "--max-noise", "0.3", "--confidence", "1", "--scope", "all"]
 
 
-def test_run_with_a_service_and_again_without(trained_once, tmp_path, llmhd):
+@pytest.mark.parametrize("mode", ["--staged", "--live"])
+def test_run_with_a_service_and_again_without(trained_once, tmp_path, llmhd, mode):
     data = {name: str(trained_once / f"{name}.jsonl") for name in ("train", "valid", "items")}
     words = ["run", data["train"], "--valid", data["valid"], "--items", data["items"], "--denoise", "llmhd"]
-    words += ["--epochs", "5", *SIZE, "--cache", str(tmp_path / "cache")]
+    words += ["--epochs", "5", mode, *SIZE, "--cache", str(tmp_path / "cache")]
     with FaultServer() as server:
         first = llmhd(*words, "-o", str(tmp_path / "a"), "--usage", str(tmp_path / "usage.jsonl"), server=server)
         assert first.returncode == 0, first.stderr
