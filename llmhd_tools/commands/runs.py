@@ -17,7 +17,8 @@ Record = dict[str, Any]
 Wanted = tuple[str, int | None]  # a metric and the length of its list, such as ("ndcg", 10)
 
 # Settings in which runs of one method may differ: what they read, where, and what they measure besides.
-_APART = {"seed", "train", "valid", "test", "items", "profiles", "disliked", "at", "metrics", "noise", "keep", "device"}
+_FILES = {"train", "valid", "test", "items", "profiles", "vectors", "clean_vectors", "disliked"}
+_APART = _FILES | {"seed", "at", "metrics", "noise", "keep", "device"}
 
 
 @dataclass(frozen=True)
