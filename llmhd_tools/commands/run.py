@@ -66,7 +66,7 @@ def command(
         File,
         typer.Option(
             "--preset",
-            help="LLMHD's options from a file that comes with the tool: paper (as printed) or best (as measured); "
+            help="Options from a file that comes with the tool: paper (LLMHD as printed) or best (as measured); "
             "with --help, shows it.",
             callback=configs.preset,
             is_eager=True,

@@ -86,12 +86,12 @@ FILES = ("--valid", "valid.jsonl", "--items", "items.jsonl", "-o", "run")
 @pytest.mark.parametrize("loss", ["bpr", "bce"])
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_a_whole_method(llmhd, name, loss):
-    llmhd("run", "train.jsonl", *FILES, *SMALL, "--preset", name, "--loss", loss)
+    few = ("--epochs", 2, "--clean-at", 1)
+    llmhd("run", "train.jsonl", *FILES, *SMALL, *few, "--preset", name, "--loss", loss)
     kept, wanted = settings(llmhd.folder), read(name)
     for option, value in wanted.items():
-        if option not in ("batch", "epochs"):  # given by word above
+        if option not in ("batch", "epochs", "clean-at"):  # given by word above
             assert kept[option.replace("-", "_")] == value
-    assert kept["denoise"] == "llmhd"
 
 
 def test_words_win_over_a_file_and_a_file_over_a_preset(llmhd):

@@ -21,7 +21,7 @@ from llmhd_tools.train.samplers import Sampler
 class DynamicOptions:
     """Its own settings."""
 
-    draws: int = option(4, "uniform draws of which the highest-scored is the negative", low=1)
+    draws: int = option(16, "uniform draws of which the highest-scored is the negative", low=1)
 
 
 class Dynamic(Sampler):
