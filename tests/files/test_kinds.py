@@ -23,6 +23,9 @@ EXAMPLES = {
     "verdicts": {"user": 1, "item": 2, "verdict": "hard"},
     "relations": {"user": 1, "item": 2, "label": 0, "user_view": "High", "item_view": "Mid", "verdict": "noisy"},
     "metrics": {"split": "test", "metric": "recall", "k": 5, "value": 0.5},
+    "suspects": {"user": 1, "item": 2, "prediction": 0.5, "suspicion": 1.5, "cut": True},
+    "comparison": {"row": "BPR", "metric": "recall", "k": 5, "value": 0.5},
+    "diagnostics": {"epoch": 5, "within": "all", "group": "hard", "measure": "loss", "statistic": "mean", "value": 0.5},
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import json
 import os
@@ -90,6 +91,13 @@ def wait_for_epoch(process, path, epoch):
         time.sleep(0.005)
 
 
+def wait_for_lock(folder):
+    """The shell is gone before the run that it started, which holds its folder until it is gone too."""
+    handle = os.open(folder, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    os.close(handle)
+
+
 def test_process_group_killed_at_random_moments(llmhd, words, snapshot, child_environment):
     start = [str(word) for word in [*words("bpr", "llmhd"), "--epochs", 6]]
     llmhd(*start, "-o", "unbroken")
@@ -106,6 +114,7 @@ def test_process_group_killed_at_random_moments(llmhd, words, snapshot, child_en
         time.sleep(rng.random() * 0.1)
         os.killpg(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL  # it was still running
+        wait_for_lock(llmhd.folder / "killed")
     llmhd(*start, "-o", "killed", "--resume")
     assert snapshot(llmhd.folder / "killed") == snapshot(llmhd.folder / "unbroken")
 
