@@ -126,5 +126,5 @@ endef
 # into the pages of the project: docs/results.md is made of what lies in docs/results
 results: $(STUDIES)
 	mkdir -p ../../docs/results
-	for file in $(TABLES)/*.svg $(TABLES)/[!u]*.jsonl; do cp $$file ../../docs/results/$(notdir $(CURDIR))-$(SIZE)-$${file##*/}; done
+	shopt -s nullglob; for file in $(TABLES)/*.svg $(TABLES)/[!u]*.jsonl; do cp $$file ../../docs/results/$(notdir $(CURDIR))-$(SIZE)-$${file##*/}; done
 	PYTHONPATH=../.. $(PYTHON) ../../docs/make.py
