@@ -6,6 +6,7 @@ import contextlib
 import json
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -226,6 +227,8 @@ def _interruptible(cache: str | None) -> Iterator[None]:
     from llmhd_tools.llm.cache import default_path
 
     def stop(_number: int, _frame: object) -> NoReturn:
+        # the signal may come between the making of a coroutine and its first step, and Python would tell of that
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
         raise _Terminated
 
     main = threading.current_thread() is threading.main_thread()
