@@ -7,14 +7,8 @@
 #
 # Each stage is a variable, so that it can be swapped: make SCORE=./my_scorer.py
 # Same seed, same bytes as `llmhd run --denoise llmhd` with the same options (tests/pipeline/test_make.py).
-ifeq ($(filter grouped-target,$(.FEATURES)),)
-$(error GNU Make 4.3 or newer is needed; this is $(MAKE_VERSION))
-endif
-SHELL := bash
-.SHELLFLAGS := -eu -o pipefail -c
-.DELETE_ON_ERROR:
-.SECONDARY:
-MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
+include $(dir $(lastword $(MAKEFILE_LIST)))make.mk
+MAKEFLAGS += --warn-undefined-variables
 
 LLMHD ?= llmhd
 SUMMARIZE ?= $(LLMHD) summarize

@@ -9,15 +9,8 @@
 # A killed run is taken up where it stood. Words that differ from those of a run's last start start it again with
 # --resume: more epochs are then trained, and where other settings differ, `run` says so; remove the folder if you mean it.
 # Each stage is a variable, so that it can be swapped: make SUMMARIZE=./my_profiles RUN='llmhd run --device cuda'
-ifeq ($(filter grouped-target,$(.FEATURES)),)
-$(error GNU Make 4.3 or newer is needed; this is $(MAKE_VERSION))
-endif
-SHELL := bash
-.SHELLFLAGS := -eu -o pipefail -c
-.DELETE_ON_ERROR:
-.SECONDARY:
+include $(dir $(lastword $(MAKEFILE_LIST)))make.mk
 .SECONDEXPANSION:
-MAKEFLAGS += --no-builtin-rules
 
 LLMHD ?= llmhd
 PYTHON ?= python3

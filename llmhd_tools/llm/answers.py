@@ -45,11 +45,7 @@ def parse(request: Request, text: str) -> Answer:
 
 def parse_score(text: str) -> Answer:
     """Read the answer to T_score (Figure 6): a whole number 1..10."""
-    number = None
-    for tag in _TAGGED.finditer(text):
-        number = tag[1]
-    if number is None and (bare := _BARE.fullmatch(text)):
-        number = bare[1]
+    number = _last(_TAGGED, _BARE, text)
     if number is None:
         return Answer(error=f"no <s>N</s> with a whole number N from 1 to 10 in the reply {_quoted(text)}")
     return Answer(int(number))
@@ -57,14 +53,16 @@ def parse_score(text: str) -> Answer:
 
 def parse_level(text: str) -> Answer:
     """Read the answer to one of LLMHNI's two views: High, Mid or Low."""
-    word = None
-    for tag in _LEVEL.finditer(text):
-        word = tag[1]
-    if word is None and (bare := _BARE_LEVEL.fullmatch(text)):
-        word = bare[1]
+    word = _last(_LEVEL, _BARE_LEVEL, text)
     if word is None:
         return Answer(error=f"no <relevance>...</relevance> with High, Mid or Low in the reply {_quoted(text)}")
     return Answer(word.capitalize())
+
+
+def _last(tagged: re.Pattern[str], bare: re.Pattern[str], text: str) -> str | None:
+    """What stands in the last tag, or without a tag in the whole text."""
+    found = list(tagged.finditer(text)) or [match for match in [bare.fullmatch(text)] if match]
+    return found[-1][1] if found else None
 
 
 def parse_summary(text: str) -> Answer:
