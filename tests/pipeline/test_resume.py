@@ -62,6 +62,8 @@ def kill_until_done(doomed, folder, words, writes):
         ("bpr", "none", ["--clean", "graph", "--clean-at", "1,3", "--noise"]),
         ("bce", "llmhd", ["--clean", "graph", "--clean-at", "2"]),
         ("bpr", "llmhd", ["--negatives", "semantic", "--vectors", "vectors.npz", "--set", "uniform-epochs=2"]),
+        ("bpr", "llmhni", ["--relate-at", "2", "--set", "cross-weight=0.1", "--set", "uniform-epochs=1"]),
+        ("bpr", "llmhni", ["--relate-at", "1", "--clean", "graph", "--clean-at", "2", "--keep"]),
     ],
 )
 def test_killed_at_any_write_and_resumed(doomed, llmhd, words, snapshot, loss, denoise, more):
@@ -75,9 +77,11 @@ def test_killed_at_any_write_and_resumed(doomed, llmhd, words, snapshot, loss, d
         assert snapshot(llmhd.folder / killed) == wanted
 
 
-@pytest.mark.parametrize("first", range(1, 12))
-def test_killed_while_it_opens_its_folder(doomed, llmhd, words, snapshot, first):
-    start = [*words("bpr", "llmhd"), "--epochs", 1]
+@pytest.mark.parametrize(
+    ("denoise", "first"), [("llmhd", n) for n in range(1, 12)] + [("llmhni", n) for n in (6, 9, 12)]
+)
+def test_killed_while_it_opens_its_folder(doomed, llmhd, words, snapshot, denoise, first):
+    start = [*words("bpr", denoise, "--relate-at", "0"), "--epochs", 1]
     llmhd(*start, "-o", "unbroken")
     assert kill_until_done(doomed, llmhd.folder, [*start, "-o", "killed"], iter([first, 1000])) == 1
     assert snapshot(llmhd.folder / "killed") == snapshot(llmhd.folder / "unbroken")
