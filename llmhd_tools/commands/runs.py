@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import glob
 import os
 import re
@@ -121,13 +122,18 @@ def tell_odd(command: str, runs: Sequence[Run], split: str) -> None:
     for seed in sorted({run.seed for run in runs}):
         for name in ("train", "valid", "test"):
             files = sorted({str(run.settings.get(name)) for run in runs if run.seed == seed})
-            if len(files) > 1:
-                told = f"name different {name} files, such as {files[0]} and {files[1]}"
+            if others := [file for file in files[1:] if not _same(files[0], file)]:
+                told = f"name different {name} files, such as {files[0]} and {others[0]}"
                 console.note(f"{command}: runs of seed {seed} {told}; their figures compare only if these are the same")
     if split != "test":  # where it is, an unfinished run has nothing to compare
         for run in runs:
             if not run.finished:
                 console.note(f"{command}: {run.folder} is not finished; go on with it by llmhd run --resume")
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether both files are still there, with the same bytes; studies link one test split into many folders."""
+    return os.path.isfile(one) and os.path.isfile(other) and filecmp.cmp(one, other, shallow=False)
 
 
 def parse_wanted(text: str) -> list[Wanted]:

@@ -178,6 +178,26 @@ def test_runs_on_other_data_are_told(capfd: pytest.CaptureFixture[str], runs: li
     assert "compare: runs of seed 1 name different test files, such as other.jsonl and test.jsonl" in err
 
 
+def test_copies_and_links_of_one_file_are_not_other_data(
+    capfd: pytest.CaptureFixture[str], runs: list[str], tmp_path: Path
+) -> None:
+    """As the studies have them: the same test rows beside each training file."""
+    for name in ("clean", "noisy"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "clean" / "test.jsonl").write_text('{"user": 1, "item": 2}\n')
+    (tmp_path / "noisy" / "test.jsonl").symlink_to("../clean/test.jsonl")
+    (tmp_path / "copy.jsonl").write_bytes((tmp_path / "clean" / "test.jsonl").read_bytes())
+    for number, test in enumerate(("clean/test.jsonl", "noisy/test.jsonl", "copy.jsonl")):
+        make_run(tmp_path / f"row{number}-7", 7, 0.2, train="train.jsonl", test=test)
+    rows = [str(tmp_path / f"row{number}-7") for number in range(3)]
+    assert main(["compare", *rows]) == 0
+    assert capfd.readouterr().err == ""
+    (tmp_path / "copy.jsonl").write_text('{"user": 1, "item": 3}\n')
+    assert main(["compare", *rows]) == 0
+    told = "compare: runs of seed 7 name different test files, such as clean/test.jsonl and copy.jsonl"
+    assert told in capfd.readouterr().err
+
+
 def test_values_that_a_run_lacks_are_blank(capfd: pytest.CaptureFixture[str], runs: list[str], tmp_path: Path) -> None:
     with (tmp_path / "runs" / "llmhd-3" / "metrics.jsonl").open("a") as out:
         out.write('{"epoch": 2, "split": "test", "metric": "map", "k": 10, "value": 0.25}\n')
