@@ -74,6 +74,8 @@ def command(
     first = table.meta.get("step", step)
     if first is None:
         raise UsageError(f"{samples} does not say its first step; give it with --step")
+    if step not in (None, first):
+        raise UsageError(f"--step {step} contradicts {samples}, whose first step is {first}; leave it out")
     epochs = read_history(history)
     rate = NoiseRate(alpha, max_noise, schedule)
     choice = {"candidates": candidates, "selection": selection, "link": link, "seed": seed}
