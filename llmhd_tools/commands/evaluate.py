@@ -22,6 +22,7 @@ Ranking = Callable[..., tuple[Any, Any, Any]]  # as core.metrics.hits_at
 
 
 def command(
+    context: typer.Context,
     embeddings: Annotated[str, typer.Argument(help="Embeddings of users and items.", metavar="EMBEDDINGS")],
     test: Annotated[str, typer.Argument(help="Held-out interactions.", metavar="TEST")],
     exclude: Annotated[
@@ -69,6 +70,7 @@ def command(
     from llmhd_tools.commands.dropping import read_drop
     from llmhd_tools.commands.known_noise import cut_metrics, noise_metrics
     from llmhd_tools.commands.loading import by_user, training
+    from llmhd_tools.commands.unused import find_unused, tell_unused
     from llmhd_tools.errors import UsageError
     from llmhd_tools.files.jsonl import write_records
     from llmhd_tools.files.provenance import made
@@ -99,6 +101,7 @@ def command(
         observed = training(train)
         cut = read_drop(drop, observed, confidence)
         records += cut_metrics(z, cut, observed, train)
+    tell_unused(find_unused(context, {"--drop": (cut is not None, ["confidence"])}))
     if suffix_of(output) == ".npz":
         table = from_records("metrics", records, output)
         params = {"at": lengths, "metrics": names, "split": split, "unknown": unknown, "per_user": per_user}

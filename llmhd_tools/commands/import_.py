@@ -21,6 +21,7 @@ SPLITS = ("train", "valid", "test")
 
 
 def command(
+    context: typer.Context,
     format: Annotated[
         str, typer.Argument(help="rlmrec, recbole, movielens, csv, tsv, parquet or npz.", metavar="FORMAT")
     ],
@@ -62,6 +63,7 @@ def command(
       llmhd import csv clicks.csv -o data --user visitor --item sku --timestamp time --split 8:1:1 --split-by time
     """
     from llmhd_tools import console
+    from llmhd_tools.commands.unused import find_unused, tell_unused
     from llmhd_tools.errors import UsageError
     from llmhd_tools.importers import read_source
 
@@ -82,6 +84,8 @@ def command(
     written = dict(_write(output, parts, found.items, found.profiles, low_rated, pool))
     if empty:
         console.note(f"import: the split leaves no rows for {' and '.join(empty)}, so there is no such file")
+    ours = ["split", "split_by", "seed"]
+    tell_unused(find_unused(context, {"a source without a split of its own": (not found.splits, ours)}))
     console.note("import: " + ", ".join(f"{path} {count:,}" for path, count in written.items()))
 
 

@@ -14,26 +14,23 @@ from typing import Any
 
 from llmhd_tools import console
 from llmhd_tools.commands.cleaning import Cleaning
-from llmhd_tools.commands.disliked import disliked_metrics
 from llmhd_tools.commands.dropping import drop_of, read_drop, tell_drop
-from llmhd_tools.commands.evaluate import Ranking, parse_at, parse_metrics, rank_metrics, tell_unknown
 from llmhd_tools.commands.folder import locked, read_json, write_json
 from llmhd_tools.commands.inferring import aligned_vectors
-from llmhd_tools.commands.known_noise import cut_metrics, noise_metrics
 from llmhd_tools.commands.live import Live
-from llmhd_tools.commands.loading import align, by_user, texts_of, training
+from llmhd_tools.commands.loading import align, texts_of, training
+from llmhd_tools.commands.measuring import Measuring
 from llmhd_tools.commands.prune import prune
 from llmhd_tools.commands.relations import read_relations, relations_of, tell_relations
 from llmhd_tools.commands.score import score
 from llmhd_tools.commands.scorer import judge
-from llmhd_tools.commands.selecting import Selection, Selector
 from llmhd_tools.commands.session import session
 from llmhd_tools.commands.settings import Settings
 from llmhd_tools.commands.summarize import summarize
 from llmhd_tools.commands.training import open_run
+from llmhd_tools.commands.unused import tell_unused
 from llmhd_tools.commands.update_profiles import Update, Updating, update_profiles
 from llmhd_tools.commands.verdicts import parse_thresholds, pick_rule, tell
-from llmhd_tools.core.metrics import ByUser
 from llmhd_tools.core.pruning import NoiseRate
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.jsonl import read_records, write_records
@@ -59,8 +56,7 @@ class Loop:
 
     def __init__(self, folder: str, settings: Settings) -> None:
         self.folder, self.settings = folder, settings
-        self.select = Selection.parse(settings.select, settings.trim)
-        self.at, self.names = parse_at(settings.at), parse_metrics(settings.metrics)
+        self.measuring = Measuring(settings)
         self.rate = NoiseRate(settings.alpha, settings.max_noise, settings.schedule)
         self.thresholds = parse_thresholds(
             settings.threshold_alpha or settings.alpha,
@@ -71,23 +67,24 @@ class Loop:
         )
         self.llmhd = settings.denoise == "llmhd"
         self.cleaning = settings.cleaning
-        self.texts = self.llmhd or bool(self.cleaning and settings.items and settings.text_weight)
         self.inferring = settings.inferring
-        self.embeds = settings.sampler == "semantic" and settings.vectors is None
-        self.texts = self.texts or self.embeds or bool(self.inferring)
+        self.embeds = settings.embeds
         self.open = contextlib.ExitStack()
         self.progress = Progress()
         self.records: list[Record] = []
         self.history: deque[Tensors] = deque(maxlen=settings.window)
         self.samples: Table | None = None
         self.flags: Table | None = None
-        self.selector: Selector | None = None
 
-    def run(self, *, resume: bool) -> None:
-        """Train to the end, measure the best epoch on the test split, print that as JSONL."""
+    def run(self, *, resume: bool, unused: str = "") -> None:
+        """Train to the end, measure the best epoch on the test split, print that as JSONL.
+
+        ``unused`` is told as ``tell_unused`` does, once all that the run needs is there.
+        """
         with locked(self.folder), self.open:
             self._open(resume)
             self._load()
+            tell_unused(unused)
             limit = self.settings.epochs
             try:
                 while (
@@ -126,16 +123,8 @@ class Loop:
         """Read what the run needs; the folder becomes a run's only once all of it is good."""
         s, done = self.settings, self.progress.epoch
         self.interactions = read_table(s.train, "interactions")
-        if s.noise and "noise" not in self.interactions:
-            raise InputError("has no 'noise' marks for --noise to measure against", where=s.train)
         self.training = training(self.interactions)
-        self.hidden = by_user(self.interactions, self.training.users, self.training.items)
-        self.valid = read_table(s.valid, "interactions")
-        self.test = read_table(s.test, "interactions") if s.test else None
-        self.disliked = read_table(s.disliked, "interactions") if s.disliked else None
-        for table in (self.valid, self.test, self.disliked):
-            if table is not None:
-                tell_unknown("run", table, self.training.users, self.training.items, s.unknown)
+        self.measuring.read(self.interactions, self.training)
         model = read_tensors(self._path(f"epoch-{done}", "model.npz"), "model") if done else None
         cleaned = self.cleaning.before(done) if self.cleaning else 0
         drop = read_drop(self._path(f"drop-{cleaned}.npz"), self.training, s.confidence) if cleaned else None
@@ -149,13 +138,11 @@ class Loop:
         if not self.embeds:
             self.run_ = start(vectors=read_tensors(s.vectors, "vectors") if s.vectors else None)
         pick_rule(s.rule, config.loss)
-        loss, seed = config.loss, config.seed
-        if not self.select.ranked:
-            self.selector = Selector(self.select, self.valid, self.training, self.hidden, loss, seed, s.unknown)
+        self.measuring.prepare(config)
         use_texts = s.clean_vectors and s.text_weight
         self.vectors = read_tensors(str(s.clean_vectors), "vectors") if use_texts else None
-        self.items = texts_of(read_table(s.items, "items")) if s.items and self.texts else {}
-        profiles = read_table(s.profiles, "profiles") if s.profiles and self.texts else None
+        self.items = texts_of(read_table(s.items, "items")) if s.items and self.settings.asking else {}
+        profiles = read_table(s.profiles, "profiles") if s.profiles and self.settings.asking else None
         if not done:
             write_json(self._path("settings.json"), self.settings.kept)
         ids = {"users": self.training.users, "items": self.training.items}
@@ -163,12 +150,12 @@ class Loop:
             self.history.append(read_tensors(self._path(f"epoch-{epoch}", "embeddings.npz"), "embeddings"))
         if s.staged and done >= s.warm_up and not s.live:
             self.samples = read_table(self._path(f"epoch-{done + 1}", "samples.npz"), "samples", **ids)
-        if self.texts:
+        if self.settings.asking:
             self._load_texts(done, profiles)
         if self.embeds:
             assert s.items is not None
             items = read_table(s.items, "items")
-            made = aligned_vectors(s.llm, self.profiles, items, self.interactions, seed, self.folder)
+            made = aligned_vectors(s.llm, self.profiles, items, self.interactions, config.seed, self.folder)
             self.run_ = start(vectors=made)
 
     def _load_texts(self, done: int, profiles: Table | None) -> None:
@@ -212,7 +199,8 @@ class Loop:
             self.samples = self.run_.next_samples()
             write_table(self._path(f"epoch-{epoch + 1}", "samples.npz"), self.samples)
         write_tensors(self._path(f"epoch-{epoch}", "model.npz"), self.run_.model())
-        chosen = self._measure(z, counts)
+        found, chosen = self.measuring.epoch(z, self.run_, counts)
+        self.records += found
         self._keep(epoch, chosen, z)
         mark = "*" if self.progress.best_epoch == epoch else " "
         told = f"epoch {epoch}: loss {self.run_.loss:.4f}, valid {s.select} {abs(chosen):.4f}{mark}"
@@ -292,43 +280,6 @@ class Loop:
         write_table(self._path(f"epoch-{epoch}", "flags.npz"), self.flags)
         return result
 
-    def _measure(self, z: Tensors, counts: dict[str, int]) -> float:
-        """Record the epoch's metrics and counts; the value that chooses the epoch, which is to grow."""
-        select, lengths, names = self.select, self.at, self.names
-        if select.k and not self.selector:
-            lengths, names = sorted({*lengths, select.k}), list(dict.fromkeys([*names, select.metric]))
-        every = self._ranked(z, self.valid, [self.hidden], lengths, names, "valid")
-        found = [r for r in every if r["k"] in self.at and r["metric"] in self.names]
-        if self.selector:
-            chosen = self.selector.record(z)
-        else:
-            (chosen,) = (r for r in every if (r["k"], r["metric"]) == (select.k, select.metric))
-        if chosen not in found:
-            found.append(chosen)
-        head = {"epoch": z.meta["epoch"], "split": "train"}
-        found.append(head | {"metric": "loss", "value": self.run_.loss})
-        found += [head | {"metric": name, "value": float(count)} for name, count in counts.items()]
-        if self.settings.noise:
-            found += noise_metrics(z, self.interactions, self.run_.verdicts)
-        if self.run_.drop:
-            marked = self.interactions if self.settings.noise else None
-            found += cut_metrics(z, self.run_.drop, self.training, marked)
-        self.records += found
-        return float(chosen["value"]) * (-1 if select.metric == "loss" else 1)
-
-    def _ranked(
-        self, z: Tensors, test: Table, hidden: list[ByUser], at: list[int], names: list[str], split: str
-    ) -> list[Record]:
-        """Metric records, ranked where the run trains."""
-        return rank_metrics(z, test, hidden, at, names, split, self.settings.unknown, rank=self._rank())
-
-    def _rank(self) -> Ranking | None:
-        if (device := self.run_.trainer.device).type != "cuda":
-            return None
-        from llmhd_tools.train.ranking import hits_at
-
-        return functools.partial(hits_at, device=device)
-
     def _keep(self, epoch: int, value: float, z: Tensors) -> None:
         """Make the epoch count: metrics, the best embeddings, and last the progress; then drop what is done with."""
         if value > self.progress.best:
@@ -357,14 +308,7 @@ class Loop:
 
     def _finish(self) -> None:
         best = read_tensors(self._path("best.npz"), "embeddings")
-        if self.test is not None:
-            hidden = [by_user(table, best.users, best.items) for table in (self.interactions, self.valid)]
-            found = self._ranked(best, self.test, hidden, self.at, self.names, "test")
-            if self.disliked is not None:
-                unknown = self.settings.unknown
-                found += disliked_metrics(
-                    best, self.test, self.disliked, hidden, self.at, "test", unknown, rank=self._rank()
-                )
+        if found := self.measuring.best(best, self.run_):
             write_records(self._path("metrics.jsonl"), self.records + found)
             write_records("-", found)
         console.note(

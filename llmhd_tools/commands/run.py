@@ -58,6 +58,7 @@ File = str | None
 
 @takes_llm(without=ONE_BY_ONE)
 def command(
+    context: typer.Context,
     train: Annotated[str, typer.Argument(help="Training interactions.", metavar="TRAIN")],
     valid: Annotated[str, typer.Option("--valid", help="Held-out interactions that choose the epoch.", metavar="FILE")],
     output: Annotated[str, typer.Option("-o", "--output", help="The run's folder.", metavar="FOLDER")],
@@ -248,5 +249,8 @@ def command(
 
     from llmhd_tools.commands.loop import Loop
     from llmhd_tools.commands.settings import Settings
+    from llmhd_tools.commands.unused import find_unused
 
-    Loop(output, Settings(**{f.name: given[f.name] for f in fields(Settings)})).run(resume=resume)
+    settings = Settings(**{f.name: given[f.name] for f in fields(Settings)})
+    unused = find_unused(context, settings.uses)
+    Loop(output, settings).run(resume=resume, unused=unused)

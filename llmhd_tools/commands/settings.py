@@ -8,12 +8,15 @@ from typing import Any
 from llmhd_tools.commands.cleaning import Cleaning
 from llmhd_tools.commands.inferring import Inferring
 from llmhd_tools.commands.relate import Disputing
+from llmhd_tools.commands.selecting import Selection
+from llmhd_tools.commands.unused import Uses
 from llmhd_tools.options_llm import LlmOptions
 from llmhd_tools.registry import STAGED
 
 Record = dict[str, Any]
 _OF_LLM = ("llm", "domain", "templates", "param", "budget", "expected_score")  # those that answers depend on
 _MAY_CHANGE = ("epochs", "patience", "threads")  # of a run's settings, when it goes on
+_JUDGING = ("rule", "threshold_alpha", "pair_threshold", "positive_threshold", "negative_threshold", "band")
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,35 @@ class Settings:
         if self.clean == "none":
             return None
         return Cleaning.parse(self.clean_at, self.epochs, self.clean_share, self.text_weight, self.leave_one_out)
+
+    @property
+    def embeds(self) -> bool:
+        """Whether semantic negatives need vectors that were not given."""
+        return self.sampler == "semantic" and self.vectors is None
+
+    @property
+    def asking(self) -> bool:
+        """Whether texts are embedded, or somebody (--llm) is asked about them."""
+        cleaning = self.clean != "none" and self.items is not None and self.text_weight > 0
+        return self.denoise == "llmhd" or cleaning or self.embeds or self.inferring is not None
+
+    @property
+    def uses(self) -> Uses:
+        """Which options count only beside another, and whether they do here. Raises UsageError as ``cleaning``."""
+        llmhd, cleaning = self.denoise == "llmhd", self.cleaning is not None
+        asking = ("items", "profiles", *(f.name for f in fields(LlmOptions)))
+        return {
+            "--denoise loss or llmhd": (self.staged, ("alpha", "max_noise", "schedule", "warm_up", "live")),
+            "--denoise llmhd": (llmhd, ("candidates", "selection", "link", *_JUDGING, "update")),
+            "--denoise llmhd with --update": (llmhd and self.update, ("scope", "confidence", "tracked")),
+            "--denoise loss or llmhd, or --clean graph": (self.staged or cleaning, ("window",)),
+            "--clean graph": (cleaning, ("clean_at", "clean_share", "clean_vectors", "leave_one_out")),
+            "--clean graph with texts": (cleaning and bool(self.items or self.clean_vectors), ("text_weight",)),
+            "--denoise llmhni": (self.denoise == "llmhni", ("relate_at",)),
+            "--denoise llmhni with --relate-at": (self.inferring is not None, ("lowest", "highest", "shown")),
+            "--select trimmed": (Selection.parse(self.select, self.trim).trim is not None, ("trim",)),
+            "--denoise llmhd or llmhni, --negatives semantic, or --clean graph with --items": (self.asking, asking),
+        }
 
     @property
     def kept(self) -> Record:

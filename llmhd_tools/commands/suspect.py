@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 def command(
+    context: typer.Context,
     train: Annotated[str, typer.Argument(help="Training interactions.", metavar="TRAIN")],
     more: More = [],  # noqa: B006 - typer copies it
     history: History = [],  # noqa: B006 - typer copies it
@@ -72,6 +73,7 @@ def command(
     from llmhd_tools import console
     from llmhd_tools.commands.dropping import read_drop
     from llmhd_tools.commands.loading import read_history, read_training
+    from llmhd_tools.commands.unused import find_unused, tell_unused
     from llmhd_tools.errors import UsageError
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import read_table, write_table
@@ -87,6 +89,8 @@ def command(
     texts = Texts(judged, read_tensors(vectors, "vectors") if vectors else None, text_weight)
     found = suspects(training, read_history(history), share, texts, leave_one_out=leave_one_out, drop=left_out)
     write_table(output, found)
+    uses = {"--scores or --vectors": (bool(scores or vectors), ["text_weight"]), "--drop": (bool(drop), ["confidence"])}
+    tell_unused(find_unused(context, uses))
     told = "" if judged is None else f", {(found['score'] == found['score']).sum():,} of them with a score"
     console.note(f"suspect: {(found['cut'] == 1).sum():,} of {len(found):,} training pairs are cut{told}")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,13 +47,29 @@ from llmhd_tools.options_llm import ONE_BY_ONE, LlmOptions, takes_llm
 
 if TYPE_CHECKING:
     from llmhd_tools.commands.live import Live
+    from llmhd_tools.commands.unused import Uses
     from llmhd_tools.files.tables import Table
 
 Path = str | None
+_CHOSEN = (
+    "backbone",
+    "denoise",
+    "negatives",
+    "loss",
+    "dim",
+    "layers",
+    "batch",
+    "lr",
+    "reg",
+    "seed",
+)  # kept in the model
+_PRUNING = ("max_noise", "schedule", "candidates", "selection", "link")
+_JUDGING = ("alpha", "rule", "threshold_alpha", "pair_threshold", "positive_threshold", "negative_threshold", "band")
 
 
 @takes_llm(without=ONE_BY_ONE)
 def command(
+    context: typer.Context,
     train: Annotated[str, typer.Argument(help="Training interactions.", metavar="TRAIN")],
     output: Annotated[
         str, typer.Option("-o", "--output", help="The model, all that a later epoch needs.", metavar="FILE")
@@ -149,12 +167,14 @@ def command(
       llmhd train-epoch train.jsonl --from model-8.npz --relations relations.jsonl -o model-9.npz --embeddings emb-9.npz
       llmhd train-epoch train.jsonl --backbone sgl --denoise t-ce --set max-drop=0.1 --epochs 20 -o model-20.npz
     """
+    given = locals()
     from llmhd_tools import console
     from llmhd_tools.commands.dropping import read_drop, tell_drop
     from llmhd_tools.commands.live import read_live
     from llmhd_tools.commands.loading import read_training
     from llmhd_tools.commands.relations import read_relations, tell_relations
     from llmhd_tools.commands.training import open_run
+    from llmhd_tools.commands.unused import find_unused, tell_unused
     from llmhd_tools.commands.verdicts import parse_thresholds, pick_rule, tell
     from llmhd_tools.core.pruning import NoiseRate
     from llmhd_tools.files.tables import write_table
@@ -166,29 +186,12 @@ def command(
         check_output(path, [*inputs, *outputs[:number]])
     for path in (output, embeddings):
         check_binary(path)
-    if epochs > 1 and (samples or judged or verdicts or live):
-        raise UsageError("--samples, --judged, --verdicts and --live belong to one epoch; leave out --epochs")
-    if verdicts and not (judged or live):
-        raise UsageError("--verdicts needs --judged or --live: without it nothing is dropped")
-    if live and judged:
-        raise UsageError("--live judges in the step, and --judged was judged before; leave one out")
-    if not live and (history or profiles or items or record):
-        raise UsageError("--history, --profiles, --items and --record are for --live; add it or leave them out")
+    _check_stages(epochs, live, judged, samples, verdicts, [*history, profiles, items, record])
+    unused = find_unused(context, _uses(live, judged, drop, profiles))
     thresholds = parse_thresholds(
         threshold_alpha or alpha, pair_threshold, positive_threshold, negative_threshold, band
     )
-    chosen = {
-        "backbone": backbone,
-        "denoise": denoise,
-        "negatives": negatives,
-        "loss": loss,
-        "dim": dim,
-        "layers": layers,
-        "batch": batch,
-        "lr": lr,
-        "reg": reg,
-        "seed": seed,
-    }
+    chosen = {name: given[name] for name in _CHOSEN}
     start = read_tensors(model, "model") if model else None
     training = read_training(train)
     left_out = read_drop(drop, training, confidence) if drop else None
@@ -202,6 +205,7 @@ def command(
             "leave one out"
         )
     table = run.read_samples(samples) if samples else None
+    tell_unused(unused)
     judging: contextlib.AbstractContextManager[Table | Live | None]
     if live:
         choice = {"candidates": candidates, "selection": selection, "link": link, "seed": run.config.seed}
@@ -222,3 +226,28 @@ def command(
     write_tensors(output, run.model())  # last: with the model there, everything of this epoch is
     told = f"{tell(run.verdicts)}{tell_drop(left_out)}{tell_relations(related)}"
     console.note(f"train-epoch: epoch {run.trainer.epoch}, loss {run.loss:.6f}{told}")
+
+
+def _check_stages(
+    epochs: int, live: bool, judged: Path, samples: Path, verdicts: Path, for_live: Sequence[Path]
+) -> None:
+    """Raise UsageError where files were given that do not go together, or with --epochs."""
+    if epochs > 1 and (samples or judged or verdicts or live):
+        raise UsageError("--samples, --judged, --verdicts and --live belong to one epoch; leave out --epochs")
+    if verdicts and not (judged or live):
+        raise UsageError("--verdicts needs --judged or --live: without it nothing is dropped")
+    if live and judged:
+        raise UsageError("--live judges in the step, and --judged was judged before; leave one out")
+    if not live and any(for_live):
+        raise UsageError("--history, --profiles, --items and --record are for --live; add it or leave them out")
+
+
+def _uses(live: bool, judged: Path, drop: Path, profiles: Path) -> Uses:
+    """Which options count only beside another, and whether they do here."""
+    scored = live and profiles is not None
+    return {
+        "--judged or --live": (live or judged is not None, _JUDGING),
+        "--live": (live, _PRUNING),
+        "--live with --profiles": (scored, [f.name for f in fields(LlmOptions)]),
+        "--drop": (drop is not None, ["confidence"]),
+    }
