@@ -84,6 +84,7 @@ class LlmOptions:
     ] = field(default_factory=list)
 
 
+NAMES = tuple(f.name for f in fields(LlmOptions))
 ONE_BY_ONE = ("dry_run", "price_in", "price_out", "requests", "responses")  # make no sense where answers steer the work
 
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from llmhd_tools.options import History, Link, MaxNoise, More, Out, Quiet, Seed, Verbose
-from llmhd_tools.options_llm import LlmOptions, takes_llm
+from llmhd_tools.options_llm import NAMES, LlmOptions, takes_llm
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from llmhd_tools.core.diagnosis import Measures, Probe
+    from llmhd_tools.core.pruning import Embeddings
     from llmhd_tools.files.tables import Table
+    from llmhd_tools.files.tensors import Tensors
     from llmhd_tools.llm.provider import Provider
 
 File = str | None
@@ -27,6 +29,7 @@ AGAINST = {"all": [("noisy", "easy"), ("noisy", "hard")], "high-loss": [("noisy"
 
 @takes_llm()
 def command(
+    context: typer.Context,
     train: Annotated[str, typer.Argument(help="Training interactions with known `noise`.", metavar="TRAIN")],
     llm: LlmOptions,
     more: More = [],  # noqa: B006 - typer copies it
@@ -65,9 +68,9 @@ def command(
       llmhd diagnose noisy.jsonl --history run/epoch-{1,2,3,4,5,6,7,8,9}/embeddings.npz -o diagnostics.jsonl
       llmhd diagnose noisy.jsonl --history emb-{1,2,3}.npz --held-out test.jsonl --profiles p.jsonl --items items.jsonl
     """
-    from llmhd_tools import console
     from llmhd_tools.commands.loading import align, by_user, digest_of, read_history, read_texts
     from llmhd_tools.commands.session import session
+    from llmhd_tools.commands.unused import find_unused, tell_unused
     from llmhd_tools.core.diagnosis import Probe
     from llmhd_tools.core.graph import Graph
     from llmhd_tools.errors import InputError, UsageError
@@ -81,6 +84,7 @@ def command(
         raise UsageError("--history is missing: give the embeddings of the epochs")
     if (profiles is None) != (items is None):
         raise UsageError("--profiles and --items go together")
+    unused = find_unused(context, {"--profiles and --items": (profiles is not None, ["scored", *NAMES])})
     table = read_table(train, "interactions")
     if "noise" not in table:
         raise InputError("has no 'noise' marks to tell noise by", where=table.source)
@@ -101,14 +105,8 @@ def command(
                 return
             asked.complete()
         inputs |= {"profiles": digest_of(texts[0]), "items": digest_of(texts[1])}
-    records: list[Record] = []
-    past: deque[NDArray[np.float64]] = deque(maxlen=window)
-    for number, (z, vectors) in enumerate(zip(epochs, embeddings, strict=True), start=1):
-        past.append(probe.predictions(vectors))
-        found = {"all": probe.figure_1(past, link, score), "high-loss": probe.high_loss(past, max_noise, link, score)}
-        own = [{"epoch": z.meta.get("epoch", number)} | r for within in found for r in _records(within, found[within])]
-        console.note(f"diagnose: {_tell(own)}")
-        records += own
+    tell_unused(unused)
+    records = list(_measured(probe, epochs, embeddings, window, max_noise, link, score))
     result = from_records("diagnostics", records, output)
     params = {"window": window, "max_noise": max_noise, "link": link, "scored": scored, "seed": seed}
     inputs["history"] = [z.digest() for z in epochs]
@@ -117,6 +115,27 @@ def command(
     if suffix_of(output) == ".npz":
         result.meta = {"made": made("diagnose", params, inputs)}
     write_table(output, result)
+
+
+def _measured(
+    probe: Probe,
+    epochs: Sequence[Tensors],
+    embeddings: Sequence[Embeddings],
+    window: int,
+    max_noise: float,
+    link: str,
+    score: NDArray[np.float64] | None,
+) -> Iterator[Record]:
+    """The records of every epoch, ``embeddings`` in the probe's codes; each epoch is told in a line."""
+    from llmhd_tools import console
+
+    past: deque[NDArray[np.float64]] = deque(maxlen=window)
+    for number, (z, vectors) in enumerate(zip(epochs, embeddings, strict=True), start=1):
+        past.append(probe.predictions(vectors))
+        found = {"all": probe.figure_1(past, link, score), "high-loss": probe.high_loss(past, max_noise, link, score)}
+        own = [{"epoch": z.meta.get("epoch", number)} | r for within in found for r in _records(within, found[within])]
+        console.note(f"diagnose: {_tell(own)}")
+        yield from own
 
 
 def _records(within: str, groups: Mapping[str, Measures]) -> Iterator[Record]:

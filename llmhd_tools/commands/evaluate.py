@@ -105,23 +105,36 @@ def command(
     if suffix_of(output) == ".npz":
         table = from_records("metrics", records, output)
         params = {"at": lengths, "metrics": names, "split": split, "unknown": unknown, "per_user": per_user}
-        inputs: dict[str, str | list[str]] = {
-            "embeddings": z.digest(),
-            "test": held_out.digest("user", "item"),
-            "exclude": [table.digest("user", "item") for table in excluded],
-        }
-        if train is not None:
-            inputs["noise"] = train.digest(*(name for name in ("user", "item", "noise", "hard") if name in train))
-        if foes is not None:
-            inputs["disliked"] = foes.digest("user", "item")
-        if dropped is not None:
-            inputs["verdicts"] = dropped.digest()
+        inputs = _digests(z, held_out, excluded, train, foes, dropped)
         if cut is not None:
             inputs["drop"], params = cut.digest, params | cut.params
         table.meta = {"made": made("evaluate", params, inputs)}
         write_table(output, table)
     else:
         write_records(output, records)
+
+
+def _digests(
+    z: Tensors,
+    test: Table,
+    excluded: Sequence[Table],
+    noise: Table | None,
+    disliked: Table | None,
+    verdicts: Table | None,
+) -> dict[str, str | list[str]]:
+    """Of what counts in the files that were given, by the name of their option."""
+    inputs: dict[str, str | list[str]] = {
+        "embeddings": z.digest(),
+        "test": test.digest("user", "item"),
+        "exclude": [table.digest("user", "item") for table in excluded],
+    }
+    if noise is not None:
+        inputs["noise"] = noise.digest(*(name for name in ("user", "item", "noise", "hard") if name in noise))
+    if disliked is not None:
+        inputs["disliked"] = disliked.digest("user", "item")
+    if verdicts is not None:
+        inputs["verdicts"] = verdicts.digest()
+    return inputs
 
 
 def parse_at(text: str) -> list[int]:

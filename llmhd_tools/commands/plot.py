@@ -11,6 +11,7 @@ from llmhd_tools.options import Quiet, Verbose
 
 
 def command(
+    context: typer.Context,
     inputs: Annotated[
         list[str],
         typer.Argument(
@@ -49,6 +50,7 @@ def command(
     from llmhd_tools.commands.drawing import save, styled
     from llmhd_tools.commands.figures import across, diagnosed, over_epochs
     from llmhd_tools.commands.runs import parse_wanted, read_runs
+    from llmhd_tools.commands.unused import find_unused, tell_unused
     from llmhd_tools.errors import UsageError
     from llmhd_tools.files.streams import check_output, suffix_of
     from llmhd_tools.files.tables import read_table
@@ -58,11 +60,13 @@ def command(
         raise UsageError(f"-o {output} ends neither in .svg nor in .png")
     check_output(output, inputs)
     wanted = parse_wanted(metrics) if metrics else None
+    of_runs = len(inputs) > 1 or not os.path.isfile(inputs[0])
     with styled():
-        if len(inputs) == 1 and os.path.isfile(inputs[0]):
+        if not of_runs:
             figure = diagnosed(read_table(inputs[0], "diagnostics"))
         elif over == "epoch":
             figure = over_epochs(read_runs(inputs), wanted, split or "valid")
         else:
             figure = across(read_runs(inputs), wanted, split or "test", over)
         save(figure, output, form)
+    tell_unused(find_unused(context, {"figures of runs": (of_runs, ["over", "metrics", "split"])}))

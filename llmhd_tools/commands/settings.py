@@ -10,7 +10,7 @@ from llmhd_tools.commands.inferring import Inferring
 from llmhd_tools.commands.relate import Disputing
 from llmhd_tools.commands.selecting import Selection
 from llmhd_tools.commands.unused import Uses
-from llmhd_tools.options_llm import LlmOptions
+from llmhd_tools.options_llm import NAMES, LlmOptions
 from llmhd_tools.registry import STAGED
 
 Record = dict[str, Any]
@@ -130,7 +130,7 @@ class Settings:
     def uses(self) -> Uses:
         """Which options count only beside another, and whether they do here. Raises UsageError as ``cleaning``."""
         llmhd, cleaning = self.denoise == "llmhd", self.cleaning is not None
-        asking = ("items", "profiles", *(f.name for f in fields(LlmOptions)))
+        asking = ("items", "profiles", *NAMES)
         return {
             "--denoise loss or llmhd": (self.staged, ("alpha", "max_noise", "schedule", "warm_up", "live")),
             "--denoise llmhd": (llmhd, ("candidates", "selection", "link", *_JUDGING, "update")),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,10 +42,11 @@ from llmhd_tools.options import (
     Verbose,
     Words,
 )
-from llmhd_tools.options_llm import ONE_BY_ONE, LlmOptions, takes_llm
+from llmhd_tools.options_llm import NAMES, ONE_BY_ONE, LlmOptions, takes_llm
 
 if TYPE_CHECKING:
     from llmhd_tools.commands.live import Live
+    from llmhd_tools.commands.training import Run
     from llmhd_tools.commands.unused import Uses
     from llmhd_tools.files.tables import Table
 
@@ -177,8 +177,7 @@ def command(
     from llmhd_tools.commands.unused import find_unused, tell_unused
     from llmhd_tools.commands.verdicts import parse_thresholds, pick_rule, tell
     from llmhd_tools.core.pruning import NoiseRate
-    from llmhd_tools.files.tables import write_table
-    from llmhd_tools.files.tensors import read_tensors, write_tensors
+    from llmhd_tools.files.tensors import read_tensors
 
     outputs = [output, embeddings, next_, verdicts, record]
     inputs = [train, model, samples, judged, drop, relations, vectors, profiles, items, *history]
@@ -215,15 +214,7 @@ def command(
     with judging as noisy:
         for _ in console.progress(range(epochs), "training", epochs):
             run.train(table, noisy, rule, thresholds)
-    if verdicts and run.verdicts is not None:
-        write_table(verdicts, run.verdicts)
-    if record and run.judged is not None:
-        write_table(record, run.judged)
-    if embeddings:
-        write_tensors(embeddings, run.embeddings())
-    if next_:
-        write_table(next_, run.next_samples())
-    write_tensors(output, run.model())  # last: with the model there, everything of this epoch is
+    _write(run, output, embeddings, next_, verdicts, record)
     told = f"{tell(run.verdicts)}{tell_drop(left_out)}{tell_relations(related)}"
     console.note(f"train-epoch: epoch {run.trainer.epoch}, loss {run.loss:.6f}{told}")
 
@@ -248,6 +239,22 @@ def _uses(live: bool, judged: Path, drop: Path, profiles: Path) -> Uses:
     return {
         "--judged or --live": (live or judged is not None, _JUDGING),
         "--live": (live, _PRUNING),
-        "--live with --profiles": (scored, [f.name for f in fields(LlmOptions)]),
+        "--live with --profiles": (scored, NAMES),
         "--drop": (drop is not None, ["confidence"]),
     }
+
+
+def _write(run: Run, output: str, embeddings: Path, next_: Path, verdicts: Path, record: Path) -> None:
+    """Write what the epoch made, each part where a file is named for it."""
+    from llmhd_tools.files.tables import write_table
+    from llmhd_tools.files.tensors import write_tensors
+
+    if verdicts and run.verdicts is not None:
+        write_table(verdicts, run.verdicts)
+    if record and run.judged is not None:
+        write_table(record, run.judged)
+    if embeddings:
+        write_tensors(embeddings, run.embeddings())
+    if next_:
+        write_table(next_, run.next_samples())
+    write_tensors(output, run.model())  # last: with the model there, everything of this epoch is

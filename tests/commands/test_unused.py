@@ -20,6 +20,13 @@ def words(folder: Path, line: str) -> list[str]:
     return [str(folder / word[1:]) if word.startswith("@") else word for word in line.split()]
 
 
+@pytest.fixture
+def marked(trained: Path) -> Path:
+    """The trained data, and in marked.jsonl its training rows with known noise."""
+    assert main(words(trained, "inject-noise @train.jsonl --ratio 0.2 -o @marked.jsonl -q")) == 0
+    return trained
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [
@@ -41,10 +48,11 @@ def words(folder: Path, line: str) -> list[str]:
         ("suspect @train.jsonl --history @emb-1.npz --text-weight 1", "--text-weight (for --scores or --vectors)"),
         ("suspect @train.jsonl --history @emb-1.npz --confidence 1", "--confidence (for --drop)"),
         ("evaluate @emb-1.npz @test.jsonl --confidence 1", "--confidence (for --drop)"),
+        ("diagnose @marked.jsonl --history @emb-1.npz --scored 9", "--scored (for --profiles and --items)"),
     ],
 )
-def test_what_nothing_reads_is_told(capfd: pytest.CaptureFixture[str], trained: Path, line: str, told: str) -> None:
-    given = words(trained, line)
+def test_what_nothing_reads_is_told(capfd: pytest.CaptureFixture[str], marked: Path, line: str, told: str) -> None:
+    given = words(marked, line)
     assert main(given) == 0
     found = [line for line in capfd.readouterr().err.splitlines() if "not used here" in line]
     assert len(found) == 1 and found[0].startswith(f"{given[0]}: not used here: {told}"), found
@@ -86,6 +94,10 @@ def test_a_config_file_may_hold_more_than_a_run_needs(capfd: pytest.CaptureFixtu
         (f"{RUN} --vectors @vectors.npz", "--negatives uniform looks at no texts; leave out --vectors"),
         (f"{RUN} --preset best --clean none --vectors @vectors.npz", "--negatives dynamic looks at"),
         (f"{TRAIN} --usage @usage.jsonl", "--usage is for --live with --profiles; ask for that or leave it out"),
+        (
+            "diagnose @train.jsonl --history @emb-1.npz --usage @u",
+            "--usage is for --profiles and --items; ask for that",
+        ),
         ("prune @samples-3.npz --step 999", "samples-3.npz, whose first step is"),
     ],
 )
@@ -104,3 +116,10 @@ def test_a_source_with_its_own_split_takes_none(
     assert main(["import", "rlmrec", str(rlmrec), "-o", str(tmp_path / "out"), "--split", "8:1:1", "--seed", "3"]) == 0
     told = "import: not used here: --split, --seed (for a source without a split of its own)\n"
     assert told in capfd.readouterr().err
+
+
+def test_a_figure_of_diagnostics_takes_no_options_of_runs(capfd: pytest.CaptureFixture[str], marked: Path) -> None:
+    pytest.importorskip("matplotlib")
+    assert main(words(marked, "diagnose @marked.jsonl --history @emb-1.npz -o @d.jsonl -q")) == 0
+    assert main(words(marked, "plot @d.jsonl --over epoch --split test -o @d.svg")) == 0
+    assert "plot: not used here: --over, --split (for figures of runs)\n" in capfd.readouterr().err
