@@ -144,7 +144,7 @@ _OPENERS: dict[str, Callable[[str, Sequence[str]], Provider]] = {
     "lexical": _lexical,
     "embed:MODEL": _embed,
 }
-SERVICE = "openai:MODEL"  # opened by service.py, which knows its many options
+SERVICE = "openai:MODEL"  # opened by commands/session.py, which knows its many options
 
 
 def open_provider(spec: str, *, item_texts: Sequence[str]) -> Provider:

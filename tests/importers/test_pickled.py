@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import struct
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +182,10 @@ def test_cut_or_altered_anywhere(tmp_path: Path, protocol: int) -> None:
 def test_random_bytes(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     known = np.frombuffer(b"\x80\x02\x04()}]NK\x01\x85\x86\x87tRbs.u\x94h\x00q\x00ae\x81\x93\x88\x89C\x01x", np.uint8)
+    refused = 0
     for _ in range(1000):
-        with suppress(InputError):
+        try:
             load(b"\x80\x04" + rng.choice(known, rng.integers(1, 40)).tobytes() + b".", tmp_path)
+        except InputError:
+            refused += 1
+    assert 900 < refused < 1000  # some are pickles by chance
