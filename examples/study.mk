@@ -16,12 +16,15 @@ LLMHD ?= llmhd
 PYTHON ?= python3
 SUMMARIZE ?= $(LLMHD) summarize
 EMBED ?= $(LLMHD) embed
+ALIGN ?= $(LLMHD) align
 INJECT ?= $(LLMHD) inject-noise
 RUN ?= $(LLMHD) run
 COMPARE ?= $(LLMHD) compare
 PLOT ?= $(LLMHD) plot
 # who summarises, scores and updates: lexical, embed:MODEL, openai:MODEL
 LLM ?= lexical
+# who makes the vectors of LLMHNI, and judges its pairs
+EMBEDDER ?= $(LLM)
 DOMAIN ?= generic
 SEEDS ?= 1 2 3
 THREADS ?= 1
@@ -58,11 +61,13 @@ options.graph-text := --loss bpr $(CUT) --clean-vectors @/vectors.npz
 options.graph-wide := $(options.graph-text) --clean-share 0.16
 options.dynamic := --loss bpr --negatives dynamic --set draws=$(DRAWS)
 options.dynamic-graph := $(options.graph-text) --negatives dynamic --set draws=$(DRAWS)
+options.dynamic-wide := $(options.graph-wide) --negatives dynamic --set draws=$(DRAWS)
 name.graph := BPR, graph cut
 name.graph-text := BPR, graph cut by text too
 name.graph-wide := BPR, twice as much cut by text too
 name.dynamic := dynamic negatives
 name.dynamic-graph := dynamic negatives, graph cut by text too
+name.dynamic-wide := dynamic negatives, twice as much cut by text too
 name.bce := BCE
 name.bpr := BPR
 name.t-ce := T-CE
@@ -99,6 +104,12 @@ $(RUNS)/%/test.jsonl: $(RUNS)/%/words $$(call inputs,$$*)
 
 %/vectors.npz: %/items.jsonl
 	$(EMBED) -q $< --llm $(LLM) -o $@
+
+%/encoded.npz: %/items.jsonl %/profiles.jsonl
+	$(EMBED) -q $^ --llm $(EMBEDDER) -o $@
+
+%/aligned.npz: %/encoded.npz %/train.jsonl
+	$(ALIGN) -q $^ -o $@
 
 %/profiles.jsonl: %/train.jsonl %/items.jsonl
 	$(SUMMARIZE) -q $< --items $*/items.jsonl --llm $(LLM) --domain $(DOMAIN) -o $@

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import random
 import shutil
@@ -13,6 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
+
+import llmhd_tools
+
+# Processes that a test starts in another folder run the package that the test itself imports, installed or not.
+_HOME = str(Path(llmhd_tools.__file__).parents[1])
+os.environ["PYTHONPATH"] = os.pathsep.join([_HOME, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 USERS, ITEMS = 30, 20
 GENRES = {

@@ -2,11 +2,13 @@
 
 import importlib.util
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+import typer
 
-from llmhd_tools.cli import GROUPS
+from llmhd_tools.cli import GROUPS, build_app
 from llmhd_tools.files.schema import KINDS
 
 ROOT = Path(__file__).parent.parent
@@ -40,6 +42,26 @@ def test_llmhd_page_names_options_that_there_are():
     known = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     named = set(re.findall(r"--[a-z][a-z-]+", page))
     assert len(named) > 20 and all(f"  {name} " in known or f" / {name} " in known for name in named), named
+
+
+def _shown_commands(page):
+    """The words of each ``llmhd`` command in a page's code blocks."""
+    blocks = "".join(re.findall(r"^```\w*\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
+    for line in blocks.replace("\\\n", " ").splitlines():
+        for command in re.findall(r"\b(?:llmhd|llmhd_tools) ([a-z-]+ [^|]*)", line):
+            yield shlex.split(command, comments=True)
+
+
+def test_commands_in_pages_are_understood():
+    app, found = typer.main.get_command(build_app()), 0
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        if page.name == "commands.md":  # help, with prose between its examples
+            continue
+        for name, *words in _shown_commands(page.read_text(encoding="utf-8")):
+            command = app.commands[name]
+            command.make_parser(command.context_class(command)).parse_args(words)  # raises for an unknown option
+            found += 1
+    assert found > 30
 
 
 def test_the_results_page_is_made_of_its_files(tmp_path):

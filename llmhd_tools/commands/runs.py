@@ -114,7 +114,17 @@ def _row(folder: str, seed: int) -> str:
 def differences(one: Run, other: Run) -> list[str]:
     """Settings in which two runs differ, of those that make a method; one that only a newer llmhd knows is none."""
     shared = one.settings.keys() & other.settings.keys() - _APART
-    return sorted(name for name in shared if one.settings[name] != other.settings[name])
+    return sorted(name for name in shared if _setting(one, name) != _setting(other, name))
+
+
+def _setting(run: Run, name: str) -> Any:
+    """A setting; in the words of a scorer the run's own files are as one with another run's."""
+    value = run.settings[name]
+    if name == "scorer" and value:
+        for file in sorted(_FILES & run.settings.keys()):
+            if path := run.settings[file]:
+                value = value.replace(path, file)
+    return value
 
 
 def tell_odd(command: str, runs: Sequence[Run], split: str) -> None:

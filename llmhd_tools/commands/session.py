@@ -45,7 +45,7 @@ def session(options: LlmOptions, command: str, item_texts: Sequence[str]) -> Ite
     from llmhd_tools.llm.provider import open_provider
 
     def local() -> Provider:
-        return open_provider(options.llm, item_texts=item_texts)
+        return open_provider(options.llm, item_texts=item_texts, cache=options.cache)
 
     yield from _session(options, command, local, lambda model: _asker(options, model))
 
@@ -64,7 +64,7 @@ def vector_session(options: LlmOptions, command: str, width: int | None) -> Iter
     def asker(model: str) -> Asks:
         return TextAsker(model, host_of(endpoint(options.base_url)), parse_params(options.param))
 
-    yield from _session(options, command, lambda: open_vectors(options.llm, width), asker)
+    yield from _session(options, command, lambda: open_vectors(options.llm, width, options.cache), asker)
 
 
 def _session(
@@ -81,10 +81,12 @@ def _session(
         provider = local()
         if provider.notice:
             console.note(f"{command}: {provider.notice}")
-        if options.usage:
-            yield from _counting(options, provider, service(provider.name))
-        else:
-            yield Session(provider)
+        with contextlib.ExitStack() as leaving:
+            leaving.callback(getattr(provider, "close", lambda: None))
+            if options.usage:
+                yield from _counting(options, provider, service(provider.name))
+            else:
+                yield Session(provider)
         return
     if sum(map(bool, (options.dry_run, options.requests, options.responses, options.offline))) > 1:
         raise UsageError("--dry-run, --requests, --responses and --offline exclude each other")

@@ -33,7 +33,7 @@ def disputed(z: Embeddings, graph: Graph, lowest: float, highest: int) -> tuple[
 
 
 def favourites(z: Embeddings, graph: Graph) -> ByUser:
-    """Each user's interacted items, those of highest score first."""
+    """Each user's interacted items, those of highest score first, of ``z`` of users (n, d) and of items (m, d)."""
     rows = _by_score(z, graph)[::-1]
     rows = rows[np.argsort(graph.user[rows], kind="stable")]
     return ByUser(np.searchsorted(graph.user[rows], np.arange(graph.n_users + 1)), graph.item[rows])

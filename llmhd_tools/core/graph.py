@@ -22,7 +22,7 @@ class Graph:
 
     @classmethod
     def of(cls, user: Codes, item: Codes, n_users: int, n_items: int) -> Graph:
-        """The graph of interactions; a repeated pair counts once."""
+        """The graph of interactions, (k,) codes each; a repeated pair counts once."""
         _, first = np.unique(user.astype(np.int64) * n_items + item, return_index=True)
         first.sort()
         return cls(n_users, n_items, user[first], item[first])
@@ -51,15 +51,15 @@ class Graph:
         return found
 
     def without(self, user: Codes, item: Codes) -> Graph:
-        """The graph without some interactions, the others in their order; a pair that is none of its own is no matter."""
+        """The graph without some interactions (k,), the others in their order; a pair that it has not is no matter."""
         kept = ~Graph(self.n_users, self.n_items, user, item).has(self.user, self.item)
         return Graph(self.n_users, self.n_items, self.user[kept], self.item[kept])
 
     def plus(self, user: Codes, item: Codes) -> Graph:
-        """The graph with some interactions behind its own; a pair that it has already counts once."""
+        """The graph with some interactions (k,) behind its own; a pair that it has already counts once."""
         users, items = np.concatenate([self.user, user]), np.concatenate([self.item, item])
         return Graph.of(users, items, self.n_users, self.n_items)
 
     def full_users(self) -> NDArray[np.int64]:
-        """Users who have touched every item, so that no negative can be drawn for them."""
+        """Codes of the users who have touched every item, so that no negative can be drawn for them, (k,)."""
         return np.flatnonzero(np.bincount(self.user, minlength=self.n_users) >= self.n_items)

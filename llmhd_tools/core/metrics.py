@@ -70,14 +70,14 @@ METRICS: dict[str, Callable[[Hits, Counts], Floats]] = {
 
 @dataclass(frozen=True)
 class ByUser:
-    """Items of each user, grouped: ``items[start[u]:start[u + 1]]`` are user u's, sorted and distinct."""
+    """Items of each user, grouped: ``items[start[u]:start[u + 1]]`` are user u's; ``start`` is (users + 1,)."""
 
     start: Counts
     items: Codes
 
     @classmethod
     def of(cls, user: Codes, item: Codes, n_users: int) -> ByUser:
-        """Group pairs by user; repeated pairs count once."""
+        """Group pairs (n,) by user, each one's items ascending; repeated pairs count once."""
         width = int(item.max(initial=0)) + 1
         keys = np.unique(user.astype(np.int64) * width + item)
         return cls(np.searchsorted(keys, np.arange(n_users + 1) * width), (keys % width).astype(np.int32))

@@ -13,7 +13,7 @@ from llmhd_tools.core.pruning import Embeddings
 from llmhd_tools.core.sampling import draw_negatives
 
 _BLOCK = 65536  # gathered rows at a time
-_USERS = 4096  # pools at a time
+_USERS = 4096  # pools at a time; each time draws anew, so another number gives other pools
 
 
 def dots(z: Embeddings, user: Codes, items: Codes) -> NDArray[np.float32]:
@@ -27,7 +27,10 @@ def dots(z: Embeddings, user: Codes, items: Codes) -> NDArray[np.float32]:
 
 
 def hardest_draws(graph: Graph, user: Codes, z: Embeddings, draws: int, rng: np.random.Generator) -> Codes:
-    """For each user the highest-scored of ``draws`` uniform negatives, (n,) int32 (dynamic negative sampling)."""
+    """For each user the highest-scored of ``draws`` uniform negatives, (n,) int32 (DNS, Zhang et al. 2013).
+
+    Raises InputError where a user has touched every item.
+    """
     items = draw_negatives(graph, np.repeat(user, draws), rng).reshape(-1, draws)
     hardest: Codes = items[np.arange(len(user)), dots(z, user, items).argmax(1)]
     return hardest

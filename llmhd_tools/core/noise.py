@@ -13,12 +13,15 @@ def random_pairs(clean: Graph, taken: Graph, count: int, rng: np.random.Generato
     """``count`` distinct uniform pairs that are not in ``taken`` (which contains ``clean``), as user and item codes.
 
     Only users and items of ``clean`` are drawn: noise must not bring in users that training has never seen. Raises
-    InputError where fewer such pairs are left.
+    InputError where they would be more than nine tenths of such pairs, for the last ones are drawn ever more slowly.
     """
     users, items = np.unique(clean.user), np.unique(clean.item)
     free = len(users) * len(items) - int((np.isin(taken.user, users) & np.isin(taken.item, items)).sum())
     if count > free * 0.9:
-        raise InputError(f"{count:,} noisy pairs are wanted, but only about {free:,} unobserved pairs are left")
+        raise InputError(
+            f"{count:,} noisy pairs are wanted, but only {free:,} unobserved pairs are left, of which nine tenths can be "
+            "drawn; lower --ratio"
+        )
     chosen = np.zeros(0, dtype=np.int64)
     while len(chosen) < count:
         short = count - len(chosen)
@@ -31,7 +34,7 @@ def random_pairs(clean: Graph, taken: Graph, count: int, rng: np.random.Generato
 def pool_rows(
     clean: Graph, taken: Graph, user: Codes, item: Codes, count: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """``count`` rows of a pool of interactions (such as the low-rated ones) that are usable as noise, in pool order.
+    """``count`` rows of a pool (n,) of interactions (such as the low-rated ones) that are usable as noise, in pool order.
 
     Usable is a pair of a user and an item of ``clean`` that is not in ``taken``. Raises InputError where the pool has
     fewer.

@@ -13,11 +13,12 @@ from llmhd_tools.core.pruning import Embeddings, ceil_share, floor_share, predic
 from llmhd_tools.core.sampling import draw_negatives
 from llmhd_tools.core.seeds import generator
 
-SCOPES = ("noisy", "all")
-
 
 def tracked_negatives(graph: Graph, per_positive: int, seed: int) -> tuple[Codes, Codes]:
-    """The tracked negatives D_neg as user and item codes: drawn once from the seed, so that they recur each epoch."""
+    """The tracked negatives D_neg, distinct user and item codes (n,): drawn once from the seed, so that they recur.
+
+    ``per_positive`` are drawn for each interaction. Raises InputError where a user has touched every item.
+    """
     user = np.tile(graph.user, per_positive)
     item = draw_negatives(graph, user, generator(seed, 0, "tracked"))
     _, first = np.unique(user.astype(np.int64) * graph.n_items + item, return_index=True)
@@ -61,7 +62,7 @@ def flagged(
 
 @dataclass(frozen=True)
 class Flags:
-    """How often each pair was flagged, sorted by (label, user, item): five columns of one length.
+    """How often each pair was flagged, sorted by (label, user, item): five columns of one length (n,).
 
     ``label`` is 1 for a training pair, 0 for a tracked negative; ``sent`` says that it has already changed a profile.
     """
@@ -82,7 +83,7 @@ class Flags:
         return len(self.user)
 
     def plus(self, user: Codes, item: Codes, label: int) -> Flags:
-        """One more flag for each of some distinct pairs of one label."""
+        """One more flag for each of some distinct pairs (k,) of one label."""
         users, items = np.concatenate([self.user, user]), np.concatenate([self.item, item])
         labels = np.concatenate([self.label, np.full(len(user), label, dtype=np.int8)])
         count = np.concatenate([self.count, np.ones(len(user), dtype=np.int64)])

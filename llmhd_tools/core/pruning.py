@@ -16,9 +16,6 @@ from llmhd_tools.core.seeds import generator
 Floats = NDArray[np.float64]
 Embeddings = tuple[NDArray[np.float32], NDArray[np.float32]]  # z of users (n, d) and of items (m, d)
 
-SCHEDULES = ("ramp", "cap", "count")
-SELECTIONS = ("variance", "random", "all")
-LINKS = ("sigmoid", "raw")
 _BLOCK = 2048  # pairs at a time, so that the gathered rows stay in the cache
 
 

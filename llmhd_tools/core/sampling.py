@@ -84,7 +84,8 @@ def draw_samples(
     ``positives`` are the interactions to learn, all where None; a negative is none of the graph's in either case.
 
     ``bpr``: batches of ``batch_size`` triples. ``bce``: batches of ``batch_size // 2`` positives followed by as many
-    negatives (RecBole's pointwise loader, card §1.3 P1). The last batch may be short.
+    negatives (RecBole's pointwise loader, card §1.3 P1). The last batch may be short. Raises InputError where a user
+    has touched every item.
     """
     rng = generator(seed, epoch, "samples")
     learnt = graph if positives is None else positives

@@ -29,16 +29,9 @@ def dedupe(user: Codes, item: Codes, timestamp: NDArray[np.float64] | None = Non
     return keep
 
 
-def rating_floor(rating: NDArray[np.float64], floor: float, low: float | None = None) -> tuple[Mask, Mask]:
-    """((N,) kept, (N,) low-rated): ``rating >= floor`` and ``rating < low``, which is ``floor`` unless given.
-
-    With low < floor the rows between belong to neither (MovieLens: liked from 4, disliked below 3); low > floor is a
-    ValueError.
-    """
-    low = floor if low is None else low
-    if not low <= floor:
-        raise ValueError(f"low ({low}) is above floor ({floor})")
-    return rating >= floor, rating < low
+def rating_floor(rating: NDArray[np.float64], floor: float) -> tuple[Mask, Mask]:
+    """((N,) kept, (N,) low-rated): ``rating >= floor`` and ``rating < floor``."""
+    return rating >= floor, rating < floor
 
 
 def k_core(user: Codes, item: Codes, k_user: int, k_item: int) -> Mask:
@@ -124,7 +117,7 @@ def _cut(user: Codes, order: NDArray[np.intp], ratios: Sequence[float]) -> Parts
     start = np.flatnonzero(_starts(user[by_user]))
     count = np.diff(start, append=len(user))
     rank = np.arange(len(user)) - np.repeat(start, count)
-    ends = np.repeat(np.cumsum(_sizes(count, ratios, fill=True), axis=1), count, axis=0)  # (N, parts)
+    ends = np.repeat(np.cumsum(user_sizes(count, ratios), axis=1), count, axis=0)  # (N, parts)
     parts = np.empty(len(user), dtype=np.int8)
     parts[by_user] = (rank[:, None] >= ends).sum(axis=1)
     return parts

@@ -92,7 +92,7 @@ def _standardised(values: Floats) -> Floats:
 
 
 def worst(suspicion: Floats, share: float) -> NDArray[np.bool_]:
-    """Marks the ⌊share·n⌋ most suspicious pairs; of equal ones the earlier row."""
+    """Marks the ⌊share·n⌋ most suspicious of n pairs, (n,) bool; of equal ones the earlier row."""
     chosen = np.zeros(len(suspicion), dtype=bool)
     chosen[np.argsort(-suspicion, kind="stable")[: floor_share(share, len(suspicion))]] = True
     return chosen

@@ -65,6 +65,16 @@ def read_records(path: str) -> Iterator[tuple[int, Record]]:
             yield number, record
 
 
+def read_all(path: str) -> tuple[list[int], list[Record]]:
+    """All line numbers (from 1) and records of a JSONL file; as ``read_records``, in memory."""
+    lines: list[int] = []
+    records: list[Record] = []
+    for number, record in read_records(path):
+        lines.append(number)
+        records.append(record)
+    return lines, records
+
+
 def _text(path: str, number: int, line: bytes) -> str:
     try:
         text = line.decode()

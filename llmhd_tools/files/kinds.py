@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmhd_tools.errors import InputError, UsageError
-from llmhd_tools.files.jsonl import Record, read_records
+from llmhd_tools.files.jsonl import Record, read_all
 from llmhd_tools.files.npz import read_arrays, unpack_json
 from llmhd_tools.files.schema import KINDS
 from llmhd_tools.files.streams import suffix_of
@@ -26,11 +26,7 @@ def read_any(path: str, kind: str | None = None, *, verify: bool = False) -> Tab
             raise InputError("has no 'meta' record that names a known kind; is it an llmhd file?", where=path)
         kind = kind or named
         return read_table(path, kind) if "text" in KINDS[kind].forms else read_tensors(path, kind)
-    lines: list[int] = []
-    records: list[Record] = []
-    for number, record in read_records(path):
-        lines.append(number)
-        records.append(record)
+    lines, records = read_all(path)
     return from_records(kind or guess_kind(path, records), records, path, lines)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.columns import Column, blank, from_stored, from_values, is_missing, to_stored, to_values
 from llmhd_tools.files.ids import Ids
-from llmhd_tools.files.jsonl import Record, read_records, write_records
+from llmhd_tools.files.jsonl import Record, read_all, read_records, write_records
 from llmhd_tools.files.npz import Arrays, pack_json, read_arrays, unpack_json, write_arrays
 from llmhd_tools.files.schema import KINDS
 from llmhd_tools.files.streams import suffix_of
@@ -104,11 +104,7 @@ def read_table(path: str, kind: Kinds, *, users: Ids | None = None, items: Ids |
     """
     if suffix_of(path) == ".npz":
         return recode(_from_arrays(path, kind, read_arrays(path)), users, items)
-    lines: list[int] = []
-    records: list[Record] = []
-    for number, record in read_records(path):
-        lines.append(number)
-        records.append(record)
+    lines, records = read_all(path)
     return recode(from_records(_kind_of(records, kind), records, path, lines), users, items)
 
 

@@ -4,6 +4,8 @@ MODEL is a folder, or the name of a sentence-transformers model that is on this 
 score is a rank, as with lexical: the share of up to 1,000 item texts, drawn by keyed digest, that is less like the
 profile than the item is, cut into ten. So it depends on the texts and the model alone, and a random item is about
 uniform on 1..10 for every user. Profiles are written and revised by extraction, as lexical does it.
+
+Vectors are kept in the cache of answers, so a text is encoded once on a machine, and a killed run goes on where it was.
 """
 
 from __future__ import annotations
@@ -17,11 +19,16 @@ import numpy as np
 import numpy.typing as npt
 
 from llmhd_tools.errors import InputError, UsageError
+from llmhd_tools.llm.cache import Cache
+from llmhd_tools.llm.calls import Call, key_of
 from llmhd_tools.llm.lexical import SAMPLE, Lexical, Liked, as_level, as_score, by_digest
 from llmhd_tools.llm.provider import Answer, ItemView, Request, Score, UserView, missing_text
+from llmhd_tools.llm.reply import Reply
 from llmhd_tools.llm.untrusted import clean
-from llmhd_tools.llm.vectors import TEXT_CHARS, Vector, pack
+from llmhd_tools.llm.vectors import TEMPLATE, TEXT_CHARS, TEXTS, Vector, pack, unpack
 
+HOST = "local"  # what the cache names in the place of a service
+PROBE = "The quick brown fox jumps over the lazy dog."  # its vector tells models of one name apart
 CACHED_TEXTS = 65_536  # vectors of 384 numbers are 1.5 kB each
 GRAIN = 1e-6  # likeness is counted in such steps
 
@@ -29,7 +36,7 @@ GRAIN = 1e-6  # likeness is counted in such steps
 class Sentences:
     """A sentence-transformers model: a folder, or a name. Raises UsageError or InputError where it cannot be loaded."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, cache: str | None) -> None:
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch loads; see train/__init__.py
         try:
             from sentence_transformers import SentenceTransformer
@@ -42,13 +49,32 @@ class Sentences:
         except Exception as error:  # whatever the hub, the folder or the weights may raise
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"cannot be loaded as a sentence-transformers model ({reason})", where=model) from None
-        self.name = f"embed:{Path(model).name}/1"
+        self.name = f"embed:{Path(model).name}"
+        self._cache, self._new = Cache(cache), 0
+        self._probe = pack(self._encode(PROBE))
 
     def encode(self, text: str) -> Vector:
         """The vector of a text, cleaned and cut to ``TEXT_CHARS``; its length is 1."""
+        text = clean(text, TEXT_CHARS)
+        body = {"model": self.name, "input": text, "probe": self._probe}
+        call = Call(TEMPLATE, body, key_of(HOST, body))
+        if (kept := self._cache.get(call.key)) is not None:
+            return unpack(kept.text)
+        vector = self._encode(text)
+        self._cache.put(call, Reply(pack(vector)), HOST)
+        self._new += 1
+        if self._new % TEXTS == 0:
+            self._cache.commit()
+        return vector
+
+    def _encode(self, text: str) -> Vector:
         # One text at a time: in a batch, a vector's last digits would depend on the other texts of the batch.
-        vector = self._model.encode(clean(text, TEXT_CHARS), normalize_embeddings=True, show_progress_bar=False)
+        vector = self._model.encode(text, normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(vector, dtype=np.float32)
+
+    def close(self) -> None:
+        """Keep the last vectors too."""
+        self._cache.close()
 
 
 class SentenceVectors:
@@ -56,9 +82,9 @@ class SentenceVectors:
 
     notice = None
 
-    def __init__(self, model: str) -> None:
-        self._sentences = Sentences(model)
-        self.name = self._sentences.name.removesuffix("/1")  # the /1 names how likeness becomes a score
+    def __init__(self, model: str, cache: str | None = None) -> None:
+        self._sentences = Sentences(model, cache)
+        self.name, self.close = self._sentences.name, self._sentences.close
 
     def answer(self, requests: Iterable[str]) -> Iterator[Answer]:
         """The vector of each text."""
@@ -70,9 +96,9 @@ class SentenceVectors:
 class Embedder:
     """A Provider (see ``provider.py``) over the given item texts."""
 
-    def __init__(self, model: str, item_texts: Sequence[str]) -> None:
-        sentences = Sentences(model)
-        self.name = sentences.name
+    def __init__(self, model: str, item_texts: Sequence[str], cache: str | None = None) -> None:
+        sentences = Sentences(model, cache)
+        self.name, self.close = f"{sentences.name}/1", sentences.close  # the /1 names how likeness becomes a score
         self.notice = f"{self.name} compares sentence vectors and extracts sentences; it is not a language model"
         self._words = Lexical(item_texts)
         self._vector = lru_cache(CACHED_TEXTS)(sentences.encode)

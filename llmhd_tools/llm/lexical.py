@@ -100,11 +100,7 @@ class Lexical:
     def _draw(self, item_texts: Sequence[str]) -> sparse.csr_matrix:
         """Up to ``SAMPLE`` texts, drawn by keyed digest: the same ones for any order of the corpus and any numpy."""
         drawn = map(self._space.vector, by_digest(item_texts))
-        rows = list(islice(filter(None, drawn), SAMPLE))
-        ends = np.cumsum([0, *map(len, rows)])
-        terms = [term for row in rows for term in row]
-        weights = [weight for row in rows for weight in row.values()]
-        return sparse.csr_matrix((weights, terms, ends), shape=(len(rows), len(self._space)))
+        return self._space.matrix(list(islice(filter(None, drawn), SAMPLE)))
 
 
 def as_score(part: int, whole: int) -> int:

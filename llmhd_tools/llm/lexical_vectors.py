@@ -41,11 +41,7 @@ class LexicalVectors:
         texts = [clean(text, TEXT_CHARS) for text in requests]
         space = Tfidf(texts)
         rows = [space.vector(text) for text in texts]
-        ends = np.cumsum([0, *map(len, rows)])
-        terms = [term for row in rows for term in row]
-        weights = [weight for row in rows for weight in row.values()]
-        matrix = sparse.csr_matrix((weights, terms, ends), shape=(len(rows), len(space)))
-        dense = project(matrix, self._width).astype(np.float32)
+        dense = project(space.matrix(rows), self._width).astype(np.float32)
         for row, vector in zip(rows, dense, strict=True):
             yield Answer(pack(vector)) if row else Answer(error="the text has no word to compare")
 

@@ -78,21 +78,15 @@ def template_of(request: Request) -> str:
     return _TEMPLATES[type(request)]
 
 
-def render(
-    request: Request,
-    templates: Mapping[str, str],
-    *,
-    item_chars: int = ITEM_CHARS,
-    profile_chars: int = PROFILE_CHARS,
-) -> list[dict[str, str]]:
+def render(request: Request, templates: Mapping[str, str]) -> list[dict[str, str]]:
     """The chat messages that ask for an answer: the role as system message, and one user message (LLMHD Figures 5-8)."""
     texts: dict[str, str] = {}
     if isinstance(request, Score | UserView | ItemView):
-        texts["item"] = _literal(request.item, item_chars)
+        texts["item"] = _literal(request.item, ITEM_CHARS)
     if isinstance(request, Summarize | Revise | ItemView):
-        texts["items"] = _numbered(request.items, item_chars)
+        texts["items"] = _numbered(request.items, ITEM_CHARS)
     if isinstance(request, Score | Revise | UserView):
-        texts["profile"] = _literal(request.profile, profile_chars)
+        texts["profile"] = _literal(request.profile, PROFILE_CHARS)
     content = _PLACEHOLDER.sub(lambda place: texts[place[1]], templates[template_of(request)])
     return [{"role": "system", "content": templates["role"]}, {"role": "user", "content": content}]
 

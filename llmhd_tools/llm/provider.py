@@ -128,38 +128,39 @@ def _blank(text: str) -> bool:
     return not clean(text, 1)
 
 
-def _lexical(_model: str, item_texts: Sequence[str]) -> Provider:
+def _lexical(_model: str, item_texts: Sequence[str], _cache: str | None) -> Provider:
     from llmhd_tools.llm.lexical import Lexical
 
     return Lexical(item_texts)
 
 
-def _embed(model: str, item_texts: Sequence[str]) -> Provider:
+def _embed(model: str, item_texts: Sequence[str], cache: str | None) -> Provider:
     from llmhd_tools.llm.embed import Embedder
 
-    return Embedder(model, item_texts)
+    return Embedder(model, item_texts, cache)
 
 
-_OPENERS: dict[str, Callable[[str, Sequence[str]], Provider]] = {
+_OPENERS: dict[str, Callable[[str, Sequence[str], str | None], Provider]] = {
     "lexical": _lexical,
     "embed:MODEL": _embed,
 }
-SERVICE = "openai:MODEL"  # opened by service.py, which knows its many options
+SERVICE = "openai:MODEL"  # opened by commands/session.py, which knows its many options
 
 
-def open_provider(spec: str, *, item_texts: Sequence[str]) -> Provider:
+def open_provider(spec: str, *, item_texts: Sequence[str], cache: str | None = None) -> Provider:
     """Open the local provider that ``--llm SPEC`` names; its module is loaded only then.
 
-    Raises UsageError, with the known forms, when no provider has this name.
+    ``cache`` is the file where ``embed`` keeps its vectors; None: the usual one. Raises UsageError, with the known forms,
+    when no provider has this name.
     """
     kind, model = split_spec(spec)
     if kind == SERVICE:
         raise UsageError(f"--llm {SERVICE} is a service, not a local provider; only the commands' options can open it")
-    return _OPENERS[kind](model, item_texts)
+    return _OPENERS[kind](model, item_texts, cache)
 
 
-def open_vectors(spec: str, width: int | None) -> TextProvider:
-    """Open what ``--llm SPEC`` names to make vectors here; ``width`` is that of lexical's.
+def open_vectors(spec: str, width: int | None, cache: str | None = None) -> TextProvider:
+    """Open what ``--llm SPEC`` names to make vectors here; ``width`` is that of lexical's, ``cache`` as above.
 
     Raises UsageError, with the known forms, when nothing has this name.
     """
@@ -174,7 +175,7 @@ def open_vectors(spec: str, width: int | None) -> TextProvider:
         raise UsageError("--width is lexical's; a model has a width of its own (openai: --param dimensions=256)")
     from llmhd_tools.llm.embed import SentenceVectors
 
-    return SentenceVectors(model)
+    return SentenceVectors(model, cache)
 
 
 def split_spec(spec: str) -> tuple[str, str]:

@@ -9,8 +9,11 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+
+import numpy as np
+from scipy import sparse
 
 BILLION = 1_000_000_000
 CACHED_TEXTS = 32_768  # sentences and items, about 1 kB each
@@ -79,3 +82,10 @@ class Tfidf:
     def _vector(self, text: str) -> Vector:
         counts = Counter(self._term[word] for word in words(text) if word in self._term)
         return _unit({term: (1 + math.log(counts[term])) * self._idf[term] for term in sorted(counts)})
+
+    def matrix(self, rows: Sequence[Vector]) -> sparse.csr_matrix:
+        """Vectors of this space as rows, (rows, terms)."""
+        ends = np.cumsum([0, *map(len, rows)])
+        terms = [term for row in rows for term in row]
+        weights = [weight for row in rows for weight in row.values()]
+        return sparse.csr_matrix((weights, terms, ends), shape=(len(rows), len(self)))

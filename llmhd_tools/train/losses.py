@@ -11,8 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LOSSES = ("bpr", "bce")
-
 
 def bpr(positive: Tensor, negative: Tensor) -> Tensor:
     """softplus(-(ŷ_ui - ŷ_uj)) of each triple, (n,). Unlike -log(ε + σ(·)) it never saturates."""

@@ -22,10 +22,9 @@ from llmhd_tools.train.config import Config
 from llmhd_tools.train.ranks import Array, Order, Ranks
 from llmhd_tools.train.shard import Shard, Sides
 from llmhd_tools.train.threads import use_threads
-from llmhd_tools.train.trainer import Diverged
+from llmhd_tools.train.trainer import CHECKED_STEPS, Diverged, check_finite
 
 _CHUNK = 1 << 16  # samples whose losses are computed at a time
-_CHECKED_STEPS = 32
 
 
 class Part:
@@ -60,24 +59,15 @@ class Part:
             part = slice(start, end)
             rest = (None if column is None else column[part] for column in (label, weight))
             values[number] = self._batch(nodes[:, part], *rest)
-            if number % _CHECKED_STEPS == 0 or number == len(values) - 1:  # each check waits for the device
-                self._check_finite(values[: number + 1])
+            if number % CHECKED_STEPS == 0 or number == len(values) - 1:  # each check waits for the device
+                check_finite(values[: number + 1], self.epoch + 1, self.step)  # the same on all ranks
         self.step += len(values)
         size = self.shard.mean(self.table.detach(), self.config.layers).square().sum()
         dist.all_reduce(size)
         if not size.isfinite():  # the last step's doing; bounds every score
-            raise self._diverged("the embeddings are too large", self.step)
+            raise Diverged("the embeddings are too large", self.epoch + 1, self.step)
         self.epoch += 1
         return float(values.mean())
-
-    def _check_finite(self, values: Tensor) -> None:
-        finite = torch.isfinite(values)
-        if not finite.all():
-            raise self._diverged("the loss is not finite", self.step + int((~finite).int().argmax()))
-
-    def _diverged(self, what: str, step: int) -> Diverged:
-        """The same on all ranks, at the same time."""
-        return Diverged(f"{what} at epoch {self.epoch + 1}, step {step}; nothing was written; lower --lr")
 
     def _shared(self, given: tuple[Array, ...]) -> list[Any]:
         """(nodes (3, n) or (2, n), bounds, label or None, weight or None) on this rank's device."""

@@ -31,7 +31,7 @@ _CLAIM = "llmhd/error"
 
 
 class Ranks:
-    """This process among all of a run. ``send`` and ``collect`` are called by all ranks at the same time."""
+    """This process among all of a run. ``share``, ``deal`` and ``collect`` are called by all ranks at the same time."""
 
     here: ClassVar[Ranks | None] = None  # where this process is one of several
 

@@ -6,7 +6,6 @@ does its share of each. LightGCN only: other methods use what no one rank has.
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -136,7 +135,7 @@ def follow(ranks: Ranks) -> int:
 def check(config: Config, graph: Graph, device: str, size: int) -> None:
     """Raise UsageError for what does not run over several processes, on rank 0 before anything is ordered."""
     plain = Config()
-    for name in ("backbone", *(f.name for f in fields(Config) if f.name == "denoise")):
+    for name in ("backbone", "denoise"):
         if getattr(config, name) != getattr(plain, name):
             raise UsageError(
                 f"--{name} {getattr(config, name)} does not train over several processes, "

@@ -23,7 +23,7 @@ from llmhd_tools.train.batch import Batch, Weighed
 from llmhd_tools.train.captured import StaticStep, Step
 from llmhd_tools.train.config import Config
 
-_CHECKED_STEPS = 32
+CHECKED_STEPS = 32  # at a time; each check waits for the device
 _LOSSES = 4096  # samples whose losses are computed at a time: their rows stay in the cache
 
 # Asked in a step with the batch's number and its losses (b,): which of its samples to keep, (b,)
@@ -44,9 +44,19 @@ class State:
 
 
 class Diverged(LlmhdError):
-    """The loss, or a score, is no longer finite."""
+    """The loss, or a score, is no longer finite, at a step of an epoch (from 1)."""
 
     exit_code = 1
+
+    def __init__(self, what: str, epoch: int, step: int) -> None:
+        super().__init__(f"{what} at epoch {epoch}, step {step}; nothing was written; lower --lr")
+
+
+def check_finite(values: Tensor, epoch: int, step: int) -> None:
+    """Raise Diverged where one of an epoch's losses so far, (n,), is not finite; ``step`` is T of the first."""
+    finite = torch.isfinite(values)
+    if not finite.all():
+        raise Diverged("the loss is not finite", epoch, step + int((~finite).int().argmax()))
 
 
 def pick_device(name: str) -> torch.device:
@@ -121,11 +131,11 @@ class Trainer:
             ask = functools.partial(self._judged, judge, number) if judge else None
             batch = Batch(nodes[:, part], None if label is None else label[part], self.step + number, ask)
             values[number] = step(batch, None if weight is None else weight[part])
-            if number % _CHECKED_STEPS == 0 or end == len(samples):  # each check waits for the device
-                self._check_finite(values[: number + 1])
+            if number % CHECKED_STEPS == 0 or end == len(samples):  # each check waits for the device
+                check_finite(values[: number + 1], self.epoch + 1, self.step)
         self.step += len(values)
         if not self.backbone.final(self.params).square().sum().isfinite():  # the last step's doing; bounds every score
-            raise self._diverged("the embeddings are too large", self.step)
+            raise Diverged("the embeddings are too large", self.epoch + 1, self.step)
         self.epoch += 1
         return float(values.mean())
 
@@ -150,14 +160,6 @@ class Trainer:
         if self._captured is None or self._captured.size != size:
             self._captured = StaticStep(self._one_step, size)
         return self._captured
-
-    def _check_finite(self, values: Tensor) -> None:
-        finite = torch.isfinite(values)
-        if not finite.all():
-            raise self._diverged("the loss is not finite", self.step + int((~finite).int().argmax()))
-
-    def _diverged(self, what: str, step: int) -> Diverged:
-        return Diverged(f"{what} at epoch {self.epoch + 1}, step {step}; nothing was written; lower --lr")
 
     def _nodes(self, samples: Samples) -> Tensor:
         """(3, n) or (2, n) node numbers of users, items and negatives; items are behind the users."""

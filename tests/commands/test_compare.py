@@ -149,6 +149,17 @@ def test_on_a_terminal_the_best_is_bold(runs: list[str]) -> None:
     assert b"\x1b[1m0.1400" in done.stdout and b"\x1b[4m0.1100" in done.stdout, done.stdout
 
 
+def test_a_scorer_may_name_the_runs_own_files(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for seed, error in ((1, 0), (2, 0), (3, 0.1)):
+        train = f"data-{seed}/train.jsonl"
+        make_run(tmp_path / f"perfect-{seed}", seed, 0.1, train=train, scorer=f"oracle {train} {error}")
+    assert {r["runs"] for r in compared(capfd, "perfect-1", "perfect-2")} == {2}
+    assert "scorer differs from that of perfect-1" in refused(capfd, 1, "perfect-1", "perfect-3")
+
+
 def test_what_cannot_be_one_row_is_refused(capfd: pytest.CaptureFixture[str], runs: list[str], tmp_path: Path) -> None:
     make_run(tmp_path / "other" / "bpr-9", 9, 0.1, denoise="loss")
     told = refused(capfd, 1, *runs, "other/bpr-9")

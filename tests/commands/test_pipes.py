@@ -93,7 +93,7 @@ def test_with_an_output_file_a_closed_stdout_does_not_matter(
 
 def shell(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
     """A script for bash, in which $llmhd is the tool as a user starts it."""
-    env = os.environ | {"PYTHONPATH": str(ROOT), "llmhd": f"{sys.executable} -m llmhd_tools"}
+    env = os.environ | {"llmhd": f"{sys.executable} -m llmhd_tools"}
     return subprocess.run(["bash", "-c", script], cwd=folder, env=env, capture_output=True, text=True)
 
 

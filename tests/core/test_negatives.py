@@ -96,7 +96,7 @@ def test_a_pool_holds_the_highest_scored_of_old_members_and_fresh_draws(seed, si
             assert not {(u, i) for i in pool[u].tolist()} & held
 
 
-def test_pools_do_not_depend_on_how_many_users_are_taken_at_a_time(monkeypatch):
+def test_pools_do_not_depend_on_how_many_rows_are_gathered_at_a_time(monkeypatch):
     graph = random_graph(2)
     z, pool = embeddings(graph), np.full((20, 4), -1, np.int32)
     whole = refreshed_pool(pool, graph, z, 6, np.random.default_rng(1))

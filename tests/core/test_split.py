@@ -56,11 +56,6 @@ def test_rating_floor() -> None:
     rating = np.array([1, 2.5, 3, 4, 5])
     keep, low = rating_floor(rating, 3)
     assert keep.tolist() == [False, False, True, True, True] and (low == ~keep).all()
-    keep, low = rating_floor(rating, 4, low=3)
-    assert keep.tolist() == [False, False, False, True, True]
-    assert low.tolist() == [True, True, False, False, False]
-    with pytest.raises(ValueError, match="above floor"):
-        rating_floor(rating, 3, low=4)
 
 
 # ---- k-core

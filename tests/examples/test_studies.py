@@ -78,8 +78,8 @@ def test_a_run_goes_on_with_more_epochs_and_with_no_other_setting(books: Study) 
 
 def test_figures_tokens_and_headroom(books: Study) -> None:
     few = ["SEEDS=1", "NOISES=0 0.2", "ROBUST=bpr", "MAX_NOISES=0.05", "CANDIDATES=0.5", "CONFIDENCES=3"]
-    few += ["COSTS=0.05-0.5", "ORACLE_NOISES=0.2", "ERRORS=0.1", "RULES=band"]
-    books("figure3", "figure4", "table4", "oracle", *few)
+    few += ["COSTS=0.05-0.5"]
+    books("figure3", "figure4", "table4", *few)
     tables = books.work / "small" / "tables"
     assert "noisy rows added" in (tables / "figure3.svg").read_text()
     assert "α (steps)" in (tables / "figure4-alpha.svg").read_text()
@@ -87,8 +87,30 @@ def test_figures_tokens_and_headroom(books: Study) -> None:
     users = len({json.loads(line)["user"] for line in (books.work / "small" / "data" / "train.jsonl").open()})
     assert counts["T_sum", "calls"] == users and counts["T_sum", "tokens"] > 100 * users
     assert counts["T_score, ε_max 0.05, ε_v 0.5", "calls"] > 0
-    rows = [r["row"] for r in books.table("oracle-0.2.jsonl") if (r["metric"], r["k"]) == ("ndcg", 10)]
-    assert rows == ["BPR on clean data", "BPR", "loss-based dropping", "noise dropped from the loss", "band, 0.1 wrong"]
+
+
+def test_what_denoises_and_llmhni(books: Study) -> None:
+    few = ["SEEDS=1", f"TRAINING={TINY.format(10)}", "RULE_NOISES=0.2", "LLMHNI_NOISES=0.2", "ERRORS=0.1"]
+    few += ["RULES=band", "POINT_RULES=agree", "SWITCHES=cap cut-llmhd", "LLMHNIS=llmhni llmhni-views"]
+    books("rules", "pointwise", "switches", "llmhni", *few)
+
+    def rows(name: str) -> list[object]:
+        return [r["row"] for r in books.table(f"{name}-0.2.jsonl") if (r["metric"], r["k"]) == ("ndcg", 10)]
+
+    plain = ["BPR on clean data", "BPR", "loss-based dropping"]
+    judged = ["noise dropped from the loss", *(f"{{}}, score{by}" for by in ("d by lexical", "s 0.1 wrong"))]
+    assert rows("rules") == plain + [row.format("band") for row in judged]
+    assert rows("pointwise") == ["BCE", plain[2]] + [row.format("agree") for row in judged]
+    assert rows("switches") == [*plain, "LLMHD-BPR", "LLMHD-BPR, --schedule cap", "LLMHD-BPR, graph cut"]
+    assert rows("llmhni") == [
+        *plain[:2],
+        "LLMHD-BPR",
+        "dynamic negatives",
+        "LLMHNI",
+        "dynamic negatives, dropped edges",
+    ]
+    noisy = books.work / "small" / "runs" / "0.2" / "lightgcn"
+    assert (noisy / "llmhni-1" / "relations-8.jsonl").exists() and not list((noisy / "llmhni-views-1").glob("rel*"))
 
 
 def test_films_that_were_disliked(tmp_path: Path) -> None:

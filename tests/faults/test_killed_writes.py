@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -44,7 +43,7 @@ STEPS = [
 
 def killed(step: str, line: list[str]) -> None:
     command = [sys.executable, "-c", KILLER, *step.split(), *line]
-    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True)
+    done = subprocess.run(command, capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 

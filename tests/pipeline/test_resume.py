@@ -21,7 +21,6 @@ def doomed():
     """Runs a command in a process that dies before its n-th change of the disk; returns the exit status."""
     server = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("doomed.py"))],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -102,7 +101,7 @@ def wait_for_lock(folder):
     os.close(handle)
 
 
-def test_process_group_killed_at_random_moments(llmhd, words, snapshot, child_environment):
+def test_process_group_killed_at_random_moments(llmhd, words, snapshot):
     start = [str(word) for word in [*words("bpr", "llmhd"), "--epochs", 6]]
     llmhd(*start, "-o", "unbroken")
     rng = random.Random(2)
@@ -110,7 +109,6 @@ def test_process_group_killed_at_random_moments(llmhd, words, snapshot, child_en
         process = subprocess.Popen(
             ["bash", "-c", '"$0" -m llmhd_tools "$@" | cat', sys.executable, *start, "-q", "-o", "killed", "--resume"],
             cwd=llmhd.folder,
-            env=child_environment,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )

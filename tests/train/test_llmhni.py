@@ -65,10 +65,11 @@ def test_each_turn_is_its_term_at_the_weight_of_all_and_its_gradient_is_the_defi
         cross_temperature=0.4,
         dropped_temperature=0.3,
         edge_drop=0.3,
+        every=2,
     )
     method.start_epoch(1)
     batch = points([1, 1, 1, 0, 0], graph=edges) if bce else pairs(edges, 11)
-    batch = dataclasses.replace(batch, step=turn + 3)
+    batch = dataclasses.replace(batch, step=2 * (turn + 3))
     found = term(method, model, params, batch)
     found.backward()
     table = params["embedding"].detach().double().requires_grad_()
@@ -77,22 +78,24 @@ def test_each_turn_is_its_term_at_the_weight_of_all_and_its_gradient_is_the_defi
     else:
         views = [propagated(view.matrix.to_dense().double(), table) for view in method.views[turn]]
         wanted = 0.35 * wanted_term(*views, batch, 0.3, 12)
-    (3 * wanted).backward()
-    assert found.item() == pytest.approx(3 * wanted.item(), rel=1e-5)
+    (6 * wanted).backward()
+    assert found.item() == pytest.approx(6 * wanted.item(), rel=1e-5)
     scale = table.grad.abs().max().item()
     assert params["embedding"].grad.numpy() == pytest.approx(table.grad.numpy(), abs=1e-5 * scale)
 
 
 def test_the_terms_of_one_round_add_up_to_the_loss():
     graph, edges = two_graphs()
-    method, model, params = made(graph, edges, cross_weight=0.3, dropped_weight=0.7)
+    method, model, params = made(graph, edges, cross_weight=0.3, dropped_weight=0.7, every=2)
     method.start_epoch(1)
-    batches = [dataclasses.replace(pairs(edges, 11), step=step) for step in range(6)]
+    batches = [dataclasses.replace(pairs(edges, 11), step=step) for step in range(12)]
+    assert all(term(method, model, params, batch) is None for batch in batches[1::2])
+    batches = batches[::2]
     found = [term(method, model, params, batch).item() for batch in batches]
     assert found[:3] == found[3:] and len(set(found)) == 3
     alone = {}
     for name, cross, dropped, turns in (("cross", 0.3, 0.0, 1), ("dropped", 0.0, 0.7, 2)):
-        one, model, params = made(graph, edges, cross_weight=cross, dropped_weight=dropped)
+        one, model, params = made(graph, edges, cross_weight=cross, dropped_weight=dropped, every=2)
         one.start_epoch(1)
         alone[name] = sum(term(one, model, params, batch).item() for batch in batches[:turns]) / turns
     assert sum(found[:3]) / 3 == pytest.approx(alone["cross"] + alone["dropped"], rel=1e-5)
@@ -128,7 +131,7 @@ def test_the_same_graph_twice_has_no_cross_term():
 @pytest.mark.parametrize(("temperature", "wanted"), [(0.5, 0.126928), (0.2, 0.006715)])
 def test_two_nodes_at_right_angles_and_nodes_all_alike(temperature, wanted):
     graph = graph_of([0, 1], [0, 1], 2, 2)  # two pairs apart from each other
-    method, model, _ = made(graph, graph, dropped_weight=1.0, dropped_temperature=temperature, edge_drop=0)
+    method, model, _ = made(graph, graph, dropped_weight=1.0, dropped_temperature=temperature, edge_drop=0, every=1)
     method.start_epoch(1)
     eye = torch.cat([torch.eye(2, 4)] * 2)
     found = term(method, model, {"embedding": eye.requires_grad_()}, pairs(graph, 2))
@@ -156,7 +159,7 @@ def test_gradients_reach_only_nodes_within_reach_of_the_batch():
 @pytest.mark.parametrize("backbone", ["lightgcn", "ngcf", "sgl", "ncl"])
 def test_it_goes_with_every_backbone(backbone):
     graph, edges = two_graphs()
-    options = {"cross_weight": 1.0, "dropped_weight": 1.0, **({"clusters": 3} if backbone == "ncl" else {})}
+    options = {"cross_weight": 1.0, "dropped_weight": 1.0, "every": 1, **({"clusters": 3} if backbone == "ncl" else {})}
     method, model, params = made(graph, edges, backbone, **options)
     for step in range(3):
         model.start_epoch(params, 1, edges)

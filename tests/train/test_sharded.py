@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,9 +20,8 @@ OUTPUTS = ("model", "embeddings", "next", "verdicts")
 
 
 def _environment(**more):
-    root = Path(__file__).parents[2]
     kept = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE")}
-    return kept | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", **more}
+    return kept | {"OMP_NUM_THREADS": "1", **more}
 
 
 def _processes(size, command):

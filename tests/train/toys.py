@@ -52,7 +52,7 @@ def dense(graph):
     return torch.from_numpy(scale[:, None] * a * scale)
 
 
-def params_of(backbone, seed=0, double=False):
+def params_of(backbone, seed=0):
     """A backbone's fresh parameters as leaves that want a gradient."""
     values = backbone.initial(np.random.default_rng(seed))
     return {name: torch.tensor(value, requires_grad=True) for name, value in values.items()}

@@ -20,16 +20,13 @@ from llmhd_tools.train import losses as objective
 from llmhd_tools.train.batch import Batch, Weighed
 from llmhd_tools.train.config import Config, option
 from llmhd_tools.train.denoisers import Denoiser
-from llmhd_tools.train.denoisers.schedule import drop_rate, kept_count, lowest
+from llmhd_tools.train.denoisers.schedule import DropOptions, drop_rate, kept_count, lowest
 
 
 @dataclass(frozen=True)
-class DCFOptions:
+class DCFOptions(DropOptions):
     """DCF's own settings."""
 
-    max_drop: float = option(0.2, "largest share of a batch that is left out, ε", low=0, high=1)
-    ramp: int = option(30000, "steps T over which the share grows, G", low=1)
-    gamma: float = option(1.0, "power of ε while the share grows", low=0)
     relabel: float = option(0.05, "share of what is left out that is relabelled, ρ", low=0, high=1)
     window: int = option(3, "epochs whose damped losses are averaged", low=1)
     bound: float = option(1e-4, "σ² of the confidence bound; it matters from about 0.1 on", low=0, high=1)

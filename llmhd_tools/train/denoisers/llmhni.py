@@ -3,7 +3,7 @@
 G is what was observed, G' what the backbone propagates on: G without noisy pairs and with inferred ones. L_de tells the
 batch's nodes apart across the two graphs; L_hal does so across two randomly thinned views of each graph (SGL's edge drop),
 so that no node hangs on an edge that was made up. L = L_rec + λ1 L_de + λ2 L_hal. Candidates of a contrast are the nodes of
-the batch, and the steps take the terms in turn: all of them in each step would cost seven plain steps.
+the batch. One step in a few has a term, each time another: all of them in each step would cost seven plain steps.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ class LLMHNIOptions:
     dropped_weight: float = option(0.01, "weight of the alignment of edge-dropped views, λ2", low=0)
     dropped_temperature: float = option(0.2, "its temperature, τ_h", low=LOW)
     edge_drop: float = option(0.1, "share of edges that a view leaves out, p", low=0, high=1)
+    every: int = option(
+        3, "one step in so many has one of these terms, as heavy as if all were there every time", low=1
+    )
 
 
 class LLMHNI(Denoiser):
@@ -64,16 +67,18 @@ class LLMHNI(Denoiser):
         self.views = [(view(graph), view(graph)) for graph in self.graphs]
 
     def extra(self, backbone: Backbone, params: Params, batch: Batch, rows: Rows) -> Tensor | None:
-        """One of the terms of λ1 L_de + λ2 L_hal, each step another and as heavy as if all were there every time.
+        """One of the terms of λ1 L_de + λ2 L_hal, each time another and as heavy as if all were there every time; or none.
 
         Means over the batch, or sums where the backbone's losses are sums.
         """
         terms = [(self.options.dropped_weight / len(self.views), self.dropped, views) for views in self.views]
         if self.whole is not None and self.options.cross_weight:
             terms.append((self.options.cross_weight, self.cross, (self.whole, None)))
-        if not terms:
+        turn, plain = divmod(batch.step, self.options.every)
+        if not terms or plain:
             return None
-        weight, contrasts, (first, second) = terms[batch.step % len(terms)]
+        weight, contrasts, (first, second) = terms[turn % len(terms)]
+        weight *= len(terms) * self.options.every
         sides = [counted(side) for side in batch.positives()]
         nodes = torch.cat([distinct for distinct, _ in sides])
         one = backbone.rows(params, nodes, first)
@@ -82,7 +87,7 @@ class LLMHNI(Denoiser):
         else:
             other = backbone.rows(params, nodes, second)
         size = 1 if backbone.reduction == "sum" else batch.positives().shape[1]
-        return len(terms) * weight / size * self._apart(contrasts, one, other, sides)
+        return weight / size * self._apart(contrasts, one, other, sides)
 
     def _places(self, batch: Batch, nodes: Tensor) -> Tensor:
         """Where each of some nodes stands in the batch; which of several places does not matter, all hold the same z."""

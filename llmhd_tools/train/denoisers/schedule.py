@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from llmhd_tools.core.pruning import floor_share
+from llmhd_tools.train.config import option
+
+
+@dataclass(frozen=True)
+class DropOptions:
+    """Settings of the share that is left out, δ(T)."""
+
+    max_drop: float = option(0.2, "largest share of a batch that is left out, ε", low=0, high=1)
+    ramp: int = option(30000, "steps T over which the share grows, G", low=1)
+    gamma: float = option(1.0, "power of ε while the share grows", low=0)
 
 
 def drop_rate(step: int, largest: float, ramp: int, power: float = 1.0) -> float:

@@ -6,34 +6,23 @@ run out. Pairwise (the form of TR-Song's RecCFDenoise) the triples of largest BP
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.train.batch import Batch, Weighed
-from llmhd_tools.train.config import Config, option
+from llmhd_tools.train.config import Config
 from llmhd_tools.train.denoisers import Denoiser
-from llmhd_tools.train.denoisers.schedule import drop_rate, kept_count, lowest
-
-
-@dataclass(frozen=True)
-class TCEOptions:
-    """T-CE's own settings."""
-
-    max_drop: float = option(0.2, "largest share of a batch that is dropped, ε", low=0, high=1)
-    ramp: int = option(30000, "steps T over which the share grows, G", low=1)
-    gamma: float = option(1.0, "power of ε while the share grows", low=0)
+from llmhd_tools.train.denoisers.schedule import DropOptions, drop_rate, kept_count, lowest
 
 
 class TCE(Denoiser):
     """Mean over the kept rows of a batch; dropped rows have no gradient."""
 
-    Options = TCEOptions
+    Options = DropOptions
 
     def __init__(self, config: Config, graph: Graph, device: torch.device, edges: Graph) -> None:
-        self.options = config.pick(TCEOptions)
+        self.options = config.pick(DropOptions)
 
     def weigh(self, batch: Batch, logit: Tensor, losses: Tensor) -> Weighed:
         """Keep the ⌊(1 - δ(T))·b⌋ rows of smallest loss, a negative's counting as 0."""
