@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
     from llmhd_tools.commands.dropping import Drop
     from llmhd_tools.commands.loading import Training
+    from llmhd_tools.core.graph import Graph
     from llmhd_tools.files.tables import Table
     from llmhd_tools.files.tensors import Tensors
+    from llmhd_tools.train.trainer import Trust
 
 Record = dict[str, Any]
 Values = dict[str, float | None]
@@ -44,17 +46,43 @@ def noise_metrics(z: Tensors, train: Table, verdicts: Table | None) -> list[Reco
 def cut_metrics(z: Tensors, drop: Drop, training: Training, marked: Table | None) -> list[Record]:
     """Metric records of the pairs that left the graph: ``cut``, how many; and against the ``noise`` marks of interactions,
     where given, ``cut-precision``, noisy share of the cut pairs, and ``cut-recall``, cut share of the noisy pairs."""
-    from llmhd_tools.core.graph import Graph
-
     values: Values = {"cut": float(len(drop.pairs))}
     if marked is not None:
-        noisy = marked.take(marked["noise"] == 1)
-        user = noisy.users.translate(training.users)[noisy["user"]]
-        item = noisy.items.translate(training.items)[noisy["item"]]
-        known = Graph.of(user, item, training.graph.n_users, training.graph.n_items)
+        known = _marked(marked, training)
         found = int(known.has(drop.pairs.user, drop.pairs.item).sum())
         values |= {"cut-precision": _share(found, len(drop.pairs)), "cut-recall": _share(found, len(known))}
     return _records(z, values)
+
+
+def trust_metrics(z: Tensors, trust: Trust, training: Training, marked: Table) -> list[Record]:
+    """Metric records of how a denoiser weighed the observed pairs in its steps, against the ``noise`` marks.
+
+    ``weight-auc``: chance that a noisy pair weighs less than a clean one. Where some weigh
+    nothing, ``dropped-precision`` and ``dropped-recall`` as for verdicts; of weights 0 and 1 ``dropped-auc`` is the same.
+    """
+    from llmhd_tools.core.auc import auc
+
+    user, item, weight = trust
+    noisy = _marked(marked, training).has(user, item)
+    dropped = weight == 0
+    values: Values = {"weight-auc": auc(-weight, noisy)}
+    if dropped.any():
+        found = int((dropped & noisy).sum())
+        values["dropped-precision"] = _share(found, int(dropped.sum()))
+        values["dropped-recall"] = _share(found, int(noisy.sum()))
+        if (weight[~dropped] == 1).all():
+            values["dropped-auc"] = values.pop("weight-auc")
+    return _records(z, values)
+
+
+def _marked(marked: Table, training: Training) -> Graph:
+    """The pairs that are known to be noise, in the codes of ``training``."""
+    from llmhd_tools.core.graph import Graph
+
+    noisy = marked.take(marked["noise"] == 1)
+    user = noisy.users.translate(training.users)[noisy["user"]]
+    item = noisy.items.translate(training.items)[noisy["item"]]
+    return Graph.of(user, item, training.graph.n_users, training.graph.n_items)
 
 
 def _records(z: Tensors, values: Values) -> list[Record]:

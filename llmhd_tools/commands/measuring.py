@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmhd_tools.commands.disliked import disliked_metrics
 from llmhd_tools.commands.evaluate import Ranking, parse_at, parse_metrics, rank_metrics, tell_unknown
-from llmhd_tools.commands.known_noise import cut_metrics, noise_metrics
+from llmhd_tools.commands.known_noise import cut_metrics, noise_metrics, trust_metrics
 from llmhd_tools.commands.selecting import Selection, Selector
 from llmhd_tools.errors import InputError
 
@@ -76,6 +76,8 @@ class Measuring:
         found += [head | {"metric": name, "value": float(count)} for name, count in counts.items()]
         if self.settings.noise:
             found += noise_metrics(z, self.interactions, run.verdicts)
+            if run.trust:
+                found += trust_metrics(z, run.trust, self.training, self.interactions)
         if run.drop:
             found += cut_metrics(z, run.drop, self.training, self.interactions if self.settings.noise else None)
         return found, float(chosen["value"]) * (-1 if select.metric == "loss" else 1)

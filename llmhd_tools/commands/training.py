@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from llmhd_tools.files.tensors import Tensors
     from llmhd_tools.train.config import Config
     from llmhd_tools.train.sharded import ShardedTrainer
-    from llmhd_tools.train.trainer import State, Trainer
+    from llmhd_tools.train.trainer import State, Trainer, Trust
 
 GROUPS = ("param", "first", "second", "denoiser", "sampler")  # of a model's arrays
 
@@ -113,6 +113,7 @@ class Run:
         self._made: dict[str, Any] = {}
         self.judged: Table | None = None
         self.verdicts: Table | None = None
+        self.trust: Trust | None = None
 
     def leave_out(self, drop: Drop | None) -> None:
         """Have these pairs leave the graph and the loss from the coming epoch on, and those left out before come back.
@@ -177,7 +178,7 @@ class Run:
         """Train one epoch on ``table`` (else on the epoch's own draw), leaving out the ``judged`` rows that are not hard.
 
         Samples of pairs to leave out fall away, whatever was judged of them. What is judged live is judged in each step.
-        Afterwards ``loss``, ``judged`` and ``verdicts`` tell how it went.
+        Afterwards ``loss``, ``judged``, ``verdicts`` and ``trust`` tell how it went.
         """
         from llmhd_tools.commands.live import Judge, Live
         from llmhd_tools.commands.loading import samples_of
@@ -201,6 +202,7 @@ class Run:
         if isinstance(judged, Live):
             judge = Judge(judged, self.training, arrays, self.trainer.step, rule, thresholds)
         self.loss = self.trainer.train(arrays, judge or keep)
+        self.trust = self.trainer.trust(arrays)
         if self.sampler.scored:
             self.sampler.end_epoch(self.observed, self.trainer.epoch, self.trainer.embeddings())
         self._made, self._model = making, None

@@ -46,11 +46,15 @@ class Rows:
 
 @dataclass(frozen=True)
 class Weighed:
-    """A denoiser's answer: (b,) losses and their weights; ``renormalise`` divides a mean by the weights' sum, not by b."""
+    """A denoiser's answer: (b,) losses and their weights; ``renormalise`` divides a mean by the weights' sum, not by b.
+
+    ``trust`` (b,) tells how far it believes the rows' labels, where that is something else than the weight.
+    """
 
     losses: Tensor
     weight: Tensor | None = None
     renormalise: bool = True
+    trust: Tensor | None = None
 
     def reduce(self, reduction: str) -> Tensor:
         """The batch's loss, a scalar; ``reduction`` is mean or sum."""

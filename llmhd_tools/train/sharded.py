@@ -97,6 +97,9 @@ class ShardedTrainer:
         with self.ranks.order("losses"):
             return self.part.losses(*self._columns(samples, None))
 
+    def trust(self, samples: Samples) -> None:
+        """Nothing is denoised in these steps."""
+
     def sizes(self) -> list[dict[str, int]]:
         """Of each rank: table rows, adjacency entries, rows fetched for a product, bytes sent so far."""
         with self.ranks.order("sizes"):

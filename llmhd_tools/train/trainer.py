@@ -28,6 +28,8 @@ _LOSSES = 4096  # samples whose losses are computed at a time: their rows stay i
 
 # Asked in a step with the batch's number and its losses (b,): which of its samples to keep, (b,)
 Judge = Callable[[int, NDArray[np.float32]], NDArray[np.bool_]]
+# Users and items of observed pairs, as codes, and how far a denoiser believed them, (n,) each
+Trust = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]
 
 
 @dataclass
@@ -94,6 +96,7 @@ class Trainer:
         self.epoch, self.step = (state.epoch, state.step) if state else (0, 0)
         values = state.params if state else self.backbone.initial(generator(config.seed, 0, "init"))
         self._captured: StaticStep | None = None
+        self._trust: list[Tensor] = []
         self.params = {name: torch.tensor(value, device=device, requires_grad=True) for name, value in values.items()}
         first, second = (self._on_device(state.first), self._on_device(state.second)) if state else (None, None)
         self.adam = Adam(list(self.params.values()), config.lr, first, second, self.step)
@@ -123,6 +126,7 @@ class Trainer:
         judge, weight = (keep, None) if keep is None or callable(keep) else (None, self._weight(keep))
         values = torch.zeros(len(bounds) - 1, device=self.device)
         step = self._one_step if judge else self._stepper(bounds[1])
+        self._trust.clear()
         self.denoiser.start_epoch(self.epoch + 1)
         left = self.denoiser.edges(self.params)
         self.backbone.start_epoch(self.params, self.epoch + 1, self.edges if left is None else left)
@@ -177,12 +181,29 @@ class Trainer:
         logit, each = _score(*losses.logits(rows.final, len(batch)), label=batch.label)
         if batch.judge:
             keep = batch.judge(each)
-        weighed = Weighed(each, keep) if keep is not None else self.denoiser.weigh(batch, logit, each)
+        if keep is not None:
+            weighed = Weighed(each, keep)
+        else:
+            weighed = self.denoiser.weigh(batch, logit, each)
+            if weighed.weight is not None:
+                self._trust.append(weighed.weight if weighed.trust is None else weighed.trust)
         loss = weighed.reduce(self.backbone.reduction)
         loss = loss + self.config.reg * losses.row_norms(rows.regularised, len(batch))
         for term in (rows.extra, self.denoiser.extra(self.backbone, self.params, batch, rows)):
             loss = loss if term is None else loss + term
         return loss
+
+    def trust(self, samples: Samples) -> Trust | None:
+        """How far the denoiser believed the observed pairs in the last epoch, over ``samples``; None: it does not say.
+
+        Users, items and weights: of the samples that are no negatives in their step, or of the graph's edges after it.
+        """
+        if edges := self.denoiser.trust(self.params):
+            return edges[0].user, edges[0].item, _host(edges[1])
+        if not self._trust:
+            return None
+        observed = slice(None) if samples.label is None else samples.label == 1
+        return samples.user[observed], samples.item[observed], _host(torch.cat(self._trust))[observed]
 
     def embeddings(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Final embeddings z of users (n, d) and of items (m, d)."""

@@ -20,6 +20,7 @@ from typing import Any
 
 from llmhd_tools.cli import main as llmhd
 from llmhd_tools.commands import loop
+from llmhd_tools.commands.measuring import Measuring
 from llmhd_tools.commands.training import Run
 from llmhd_tools.llm import provider
 from llmhd_tools.llm.provider import Answer, Request
@@ -34,7 +35,7 @@ STAGES: list[tuple[Any, str, str]] = [  # whose function, its name, the stage
     (loop, "score", "score"),
     (loop, "texts_of", "score"),
     (loop, "update_profiles", "update-profiles"),
-    (loop.Loop, "_measure", "evaluate"),
+    (Measuring, "epoch", "evaluate"),
     (loop, "write_table", "writing tables"),
     (loop, "write_tensors", "writing embeddings and model"),
     (Run, "model", "writing embeddings and model"),

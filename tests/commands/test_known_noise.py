@@ -108,3 +108,22 @@ def test_run_writes_them_for_every_epoch(tiny, loss):
         found = values([r for r in metrics if r["epoch"] == epoch and r["split"] == "train"])
         assert found == pytest.approx(wanted, abs=1e-12) and "dropped-auc" in found
     assert not values([r for r in metrics if r["epoch"] < 3])
+
+
+@pytest.mark.parametrize(("denoise", "names"), [
+    ("t-ce", {"dropped-precision", "dropped-recall", "dropped-auc"}), ("r-ce", {"weight-auc"}), ("none", set()),
+    ("rgcf", {"dropped-precision", "dropped-recall", "weight-auc"}),
+])  # fmt: skip
+def test_denoisers_in_the_step_are_measured_too(tiny, denoise, names):
+    marks = mark(tiny)
+    words = ["run", str(tiny / "train.jsonl"), "--valid", str(tiny / "valid.jsonl"), "--noise", "--denoise", denoise]
+    words += ["--epochs", "3", "--dim", "8", "--batch", "64", "-o", str(tiny / "run"), "-q"]
+    options = {"t-ce": ["max-drop=0.3", "ramp=1"], "rgcf": ["prune=0.5"]}.get(denoise, [])
+    assert main([*words, *(word for option in options for word in ("--set", option))]) == 0
+    records = [r for r in read(tiny / "run" / "metrics.jsonl") if r["epoch"] == 3 and r["split"] == "train"]
+    found = {r["metric"]: r["value"] for r in records if r["metric"].startswith(("dropped-", "weight-"))}
+    assert set(found) == names and all(0 <= value <= 1 for value in found.values())
+    if denoise == "t-ce":  # of 0 and 1: the AUC is the middle of recall and of what is spared
+        noise, dropped = len(marks["noise"]), found["dropped-recall"] * len(marks["noise"])
+        wrong = dropped / found["dropped-precision"] - dropped
+        assert found["dropped-auc"] == pytest.approx((1 + dropped / noise - wrong / (len(marks["all"]) - noise)) / 2)

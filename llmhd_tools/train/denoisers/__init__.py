@@ -48,6 +48,10 @@ class Denoiser(Protocol):
         """The edges left under these parameters, for the views of an epoch; None: all."""
         return None
 
+    def trust(self, params: Params) -> tuple[Graph, Tensor] | None:
+        """Edges and how far it believes them, (e,), where it weighs edges and not samples; None: it does not."""
+        return None
+
     def extra(self, backbone: Backbone, params: Params, batch: Batch, rows: Rows) -> Tensor | None:
         """A term of its own of the batch's loss."""
         return None

@@ -67,7 +67,7 @@ class DCF(Denoiser):
         label[wrong] = 0.0
         weight[wrong] = 1.0
         self.flipped[ids] |= wrong[rows]
-        return Weighed(objective.bce(logit, label), weight)
+        return Weighed(objective.bce(logit, label), weight, trust=weight * (label == batch.label))
 
     def _bound(self, ids: Tensor, value: Tensor) -> Tensor:
         """Lower bounds of the mean damped loss, (p,), after ``value`` joined the histories."""

@@ -63,10 +63,13 @@ class RGCF(Denoiser):
 
     def edges(self, params: Params) -> Graph:
         """The edges that are not pruned."""
-        with torch.no_grad():
-            kept = self._pruned(self.reliability(self._structure(params), self.user, self.item)) > 0
-        mask = kept.cpu().numpy()
+        mask = (self.trust(params)[1] > 0).cpu().numpy()
         return Graph(self.graph.n_users, self.graph.n_items, self.graph.user[mask], self.graph.item[mask])
+
+    def trust(self, params: Params) -> tuple[Graph, Tensor]:
+        """The reliability of each edge, 0 where it is pruned."""
+        with torch.no_grad():
+            return self.graph, self._pruned(self.reliability(self._structure(params), self.user, self.item))
 
     def extra(self, backbone: Backbone, params: Params, batch: Batch, rows: Rows) -> Tensor | None:
         """The contrast of the batch's users across the denoised and the denser view, summed and weighed."""
