@@ -51,6 +51,7 @@ options.r-ce := --loss bce --denoise r-ce
 options.rgcf := --loss bpr --denoise rgcf
 options.dcf := --loss bce --denoise dcf --set ramp=$(RAMP)
 options.loss := --loss bpr --denoise loss --alpha $(ALPHA) --max-noise 0.05 --noise
+options.loss-wide := --loss bpr --denoise loss --alpha $(ALPHA) --max-noise 0.08 --noise
 options.llmhd-bce := --loss bce $(LLMHD_OPTIONS)
 options.llmhd-bpr := --loss bpr $(LLMHD_OPTIONS)
 # pairs that leave the graph, by predictions alone or by texts as well, and harder negatives (docs/graph.md, docs/methods.md)
@@ -75,8 +76,31 @@ name.r-ce := R-CE
 name.rgcf := RGCF
 name.dcf := DCF
 name.loss := loss-based dropping
+name.loss-wide := loss-based dropping of 8 %
 name.llmhd-bce := LLMHD-BCE
 name.llmhd-bpr := LLMHD-BPR
+
+# LLMHNI and its four ablations; and ours, with more draws in the place of the pool
+LLMHNI ?= --loss bpr --denoise llmhni --items @/items.jsonl --profiles @/profiles.jsonl --vectors @/aligned.npz \
+    --llm $(EMBEDDER) --domain $(DOMAIN)
+DRAWN := --negatives dynamic --set draws=$(DRAWS)
+LLMHNIS ?= llmhni llmhni-uniform llmhni-alike llmhni-g llmhni-whole llmhni-dynamic llmhni-views llmhni-cut
+options.llmhni := $(LLMHNI) --negatives semantic --relate-at 8
+options.llmhni-uniform := $(filter-out --vectors %/aligned.npz,$(LLMHNI)) --relate-at 8
+options.llmhni-alike := $(options.llmhni) --set cross-weight=0
+options.llmhni-g := $(LLMHNI) --negatives semantic --relate-at 0
+options.llmhni-whole := $(options.llmhni) --set dropped-weight=0
+options.llmhni-dynamic := $(options.llmhni-uniform) $(DRAWN) --relate-at 3
+options.llmhni-views := --loss bpr --denoise llmhni $(DRAWN) --relate-at 0
+options.llmhni-cut := $(options.llmhni-views) $(CUT) --clean-at 4 --clean-vectors @/vectors.npz
+name.llmhni := LLMHNI
+name.llmhni-uniform := LLMHNI, uniform negatives
+name.llmhni-alike := LLMHNI, graphs not aligned
+name.llmhni-g := LLMHNI, graph not corrected
+name.llmhni-whole := LLMHNI, no dropped edges
+name.llmhni-dynamic := LLMHNI, dynamic negatives
+name.llmhni-views := dynamic negatives, dropped edges
+name.llmhni-cut := the same, graph cut by text too
 
 # ---- runs
 # The parts of a run's name, such as 0.05/lightgcn/llmhd-bpr-1
@@ -114,10 +138,11 @@ $(RUNS)/%/test.jsonl: $(RUNS)/%/words $$(call inputs,$$*)
 %/profiles.jsonl: %/train.jsonl %/items.jsonl
 	$(SUMMARIZE) -q $< --items $*/items.jsonl --llm $(LLM) --domain $(DOMAIN) -o $@
 
-# $(call tests,NOISE,BACKBONE,METHODS): what to make; $(call rows,…): the same runs as words of `compare` and `plot`
-over_seeds = $(foreach m,$(3),$(foreach s,$(SEEDS),$(RUNS)/$(1)/$(2)/$(m)-$(s)))
+# $(call tests,NOISE,BACKBONE,METHODS): what to make; $(call rows,…): the same runs as words of `compare` and `plot`.
+# A fourth word are other seeds than all.
+over_seeds = $(foreach m,$(3),$(foreach s,$(or $(4),$(SEEDS)),$(RUNS)/$(1)/$(2)/$(m)-$(s)))
 tests = $(addsuffix /test.jsonl,$(over_seeds))
-rows = $(foreach m,$(3),$(foreach s,$(SEEDS),'$(or $(name.$(m)),$(m))=$(RUNS)/$(1)/$(2)/$(m)-$(s)'))
+rows = $(foreach m,$(3),$(foreach s,$(or $(4),$(SEEDS)),'$(or $(name.$(m)),$(m))=$(RUNS)/$(1)/$(2)/$(m)-$(s)'))
 
 # ---- tables: $(call table,WORDS of compare) prints one and keeps it as JSONL
 define table
