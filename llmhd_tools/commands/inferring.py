@@ -61,9 +61,12 @@ def check_texts(llm: LlmOptions, vectors: str | None, items: str | None) -> None
 
 
 def aligned_vectors(
-    llm: LlmOptions, profiles: Table, items: Table, interactions: Table, seed: int, folder: str
+    llm: LlmOptions, profiles: Table, items: Table, interactions: Table, seed: int, folder: str, provider: Provider
 ) -> Tensors:
-    """The texts embedded, ``vectors.npz``, and aligned, ``aligned.npz``, in ``folder``; what is there is not made again."""
+    """The texts embedded, ``vectors.npz``, and aligned, ``aligned.npz``, in ``folder``; what is there is not made again.
+
+    ``provider`` is that of the run, whose usage these texts join.
+    """
     from llmhd_tools import console
     from llmhd_tools.commands.align import align_vectors
     from llmhd_tools.commands.embed import embedded
@@ -74,7 +77,7 @@ def aligned_vectors(
     path, plain = (os.path.join(folder, name) for name in ("aligned.npz", "vectors.npz"))
     if not os.path.exists(path):
         if not os.path.exists(plain):
-            with vector_session(llm, "run", None) as asked:
+            with vector_session(llm, "run", None, provider) as asked:
                 write_tensors(plain, embedded([profiles, items], asked.provider, None))
         aligned, records = align_vectors(
             read_tensors(plain, "vectors"), interactions, {}, Aligning(seed=seed), held_out=0.1

@@ -155,7 +155,8 @@ class Loop:
         if self.embeds:
             assert s.items is not None
             items = read_table(s.items, "items")
-            made = aligned_vectors(s.llm, self.profiles, items, self.interactions, config.seed, self.folder)
+            texts = self.profiles, items
+            made = aligned_vectors(s.llm, *texts, self.interactions, config.seed, self.folder, self.provider)
             self.run_ = start(vectors=made)
 
     def _load_texts(self, done: int, profiles: Table | None) -> None:

@@ -51,8 +51,13 @@ def session(options: LlmOptions, command: str, item_texts: Sequence[str]) -> Ite
 
 
 @contextlib.contextmanager
-def vector_session(options: LlmOptions, command: str, width: int | None) -> Iterator[Session]:
-    """As ``session``, with a provider that turns texts into vectors; ``width`` is for lexical only."""
+def vector_session(
+    options: LlmOptions, command: str, width: int | None, within: Provider | None = None
+) -> Iterator[Session]:
+    """As ``session``, with a provider that turns texts into vectors; ``width`` is for lexical only.
+
+    ``within`` is the provider of a session that is open: what it counts, if it does, counts these texts as well.
+    """
     from llmhd_tools.llm.calls import host_of
     from llmhd_tools.llm.client import endpoint
     from llmhd_tools.llm.provider import SERVICE, open_vectors, split_spec
@@ -64,12 +69,17 @@ def vector_session(options: LlmOptions, command: str, width: int | None) -> Iter
     def asker(model: str) -> Asks:
         return TextAsker(model, host_of(endpoint(options.base_url)), parse_params(options.param))
 
-    yield from _session(options, command, lambda: open_vectors(options.llm, width, options.cache), asker)
+    yield from _session(options, command, lambda: open_vectors(options.llm, width, options.cache), asker, within)
 
 
 def _session(
-    options: LlmOptions, command: str, local: Callable[[], Any], service: Callable[[str], Asks]
+    options: LlmOptions,
+    command: str,
+    local: Callable[[], Any],
+    service: Callable[[str], Asks],
+    within: Provider | None = None,
 ) -> Iterator[Session]:
+    from llmhd_tools.llm.counted import Counted
     from llmhd_tools.llm.provider import SERVICE, split_spec
 
     kind, model = split_spec(options.llm)
@@ -83,7 +93,9 @@ def _session(
             console.note(f"{command}: {provider.notice}")
         with contextlib.ExitStack() as leaving:
             leaving.callback(getattr(provider, "close", lambda: None))
-            if options.usage:
+            if isinstance(within, Counted):
+                yield Session(Counted(provider, service(provider.name), within.usage))
+            elif options.usage:
                 yield from _counting(options, provider, service(provider.name))
             else:
                 yield Session(provider)

@@ -16,11 +16,11 @@ class Counted:
     """A provider, and the usage of the prompts that its requests would make.
 
     A prompt counts as sent the first time, later as answered by the cache; texts to embed go as many to a call as they
-    would. Tokens are estimates: a quarter of the prompt's bytes, and a usual answer.
+    would. Tokens are estimates: a quarter of the prompt's bytes, and a usual answer. They are added to ``usage``.
     """
 
-    def __init__(self, provider: Provider | TextProvider, asker: Asks) -> None:
-        self.name, self.notice, self.usage = provider.name, provider.notice, Usage()
+    def __init__(self, provider: Provider | TextProvider, asker: Asks, usage: Usage | None = None) -> None:
+        self.name, self.notice, self.usage = provider.name, provider.notice, usage or Usage()
         self._provider: Any = provider
         self._asker = asker
         self._seen: set[bytes] = set()

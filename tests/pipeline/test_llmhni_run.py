@@ -151,3 +151,12 @@ def test_without_texts_it_says_what_to_give(llmhd):
     del line[line.index("--items") : line.index("--items") + 2]
     assert "give --items, or ask nothing with --relate-at 0" in llmhd.refused(2, *line)
     assert "give aligned vectors with --vectors, or --items" in llmhd.refused(2, *line, "--relate-at", 0)
+
+
+def test_usage_counts_all_that_was_asked(llmhd):
+    llmhd(*run_line(*SMALL, "--usage", "usage.jsonl", "-o", "run"))
+    records = [json.loads(line) for line in (llmhd.folder / "usage.jsonl").read_text().splitlines()]
+    counts = {r["template"]: r for r in records}
+    assert set(counts) == {"summarize", "embed", "relate-user", "relate-item"}
+    texts = sum(len((llmhd.folder / name).read_text().splitlines()) for name in ("items.jsonl", "run/profiles.jsonl"))
+    assert 0 < counts["embed"]["sent"] <= -(-texts // 64) < counts["summarize"]["sent"]
