@@ -46,6 +46,7 @@ TEXTS ?= --items @/items.jsonl --profiles @/profiles.jsonl --llm $(LLM) --domain
 LLMHD_OPTIONS ?= --denoise llmhd $(TEXTS) --alpha $(ALPHA) --max-noise 0.05 --candidates 0.5 --confidence 3 --noise
 options.bce := --loss bce
 options.bpr := --loss bpr
+options.trimmed := --loss bpr --select trimmed:ndcg@10
 options.t-ce := --loss bce --denoise t-ce --set ramp=$(RAMP)
 options.r-ce := --loss bce --denoise r-ce
 options.rgcf := --loss bpr --denoise rgcf
@@ -71,6 +72,7 @@ name.dynamic-graph := dynamic negatives, graph cut by text too
 name.dynamic-wide := dynamic negatives, twice as much cut by text too
 name.bce := BCE
 name.bpr := BPR
+name.trimmed := BPR, epoch chosen without the rows of highest loss
 name.t-ce := T-CE
 name.r-ce := R-CE
 name.rgcf := RGCF
