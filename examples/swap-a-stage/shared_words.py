@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Stands in for `llmhd score`: the more words of the profile an item's text has, the higher, from 1 to 10."""
+"""Stands in for `llmhd score - --profiles FILE --items FILE`: the more words profile and text share, the higher."""
 
 import json
 import sys
 
 
-def texts(path, key):
-    return {str(r[key]): set(r["profile"].lower().split()) for r in map(json.loads, open(path, encoding="utf-8"))}
+def texts(option, key):
+    with open(sys.argv[sys.argv.index(option) + 1], encoding="utf-8") as file:
+        return {str(r[key]): set(r["profile"].lower().split()) for r in map(json.loads, file)}
 
 
-profiles, items = texts(sys.argv[1], "user"), texts(sys.argv[2], "item")
+profiles, items = texts("--profiles", "user"), texts("--items", "item")
 for row in map(json.loads, sys.stdin):
     if row["candidate"]:
         taste = profiles[str(row["user"])]

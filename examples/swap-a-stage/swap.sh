@@ -21,6 +21,6 @@ else
   echo "swap.sh: jq is not installed; its half is left out" >&2
 fi
 
-"${LLMHD_PYTHON:-python3}" "$here/shared_words.py" "$work/profiles.jsonl" "$data/items.jsonl" < "$work/noisy-3.jsonl" > "$work/by-words.jsonl"
+"${LLMHD_PYTHON:-python3}" "$here/shared_words.py" - --profiles "$work/profiles.jsonl" --items "$data/items.jsonl" < "$work/noisy-3.jsonl" > "$work/by-words.jsonl"
 llmhd validate --kind judged "$work/by-words.jsonl"
 llmhd train-epoch "$data/train.jsonl" --from "$work/model-2.npz" --samples "$work/samples-3.npz" --judged "$work/by-words.jsonl" --threshold-alpha 20 -o "$work/model-3.npz"

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 
+import numpy as np
+
+from llmhd_tools import console
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.streams import open_in, open_out
+from llmhd_tools.files.tables import Table
 
 
 def judge(command: str, noisy: str, profiles: str, items: str, output: str) -> None:
@@ -26,11 +31,21 @@ def judge(command: str, noisy: str, profiles: str, items: str, output: str) -> N
 
 
 def parse(command: str) -> list[str]:
-    """The words of ``--scorer``. Raises UsageError where there is none, or a quotation without an end."""
+    """The words of ``--scorer``. Raises UsageError where there is none, a quotation without an end, or no such program:
+    it is needed only after the warm-up, which a slip of the pen should not cost."""
     try:
         words = shlex.split(command)
     except ValueError as error:
         raise UsageError(f"--scorer '{command}': {str(error).lower()}") from None
     if not words:
         raise UsageError("--scorer names no program")
+    if shutil.which(words[0]) is None:
+        raise UsageError(f"--scorer {words[0]}: no such program; a script goes with its interpreter ('python my.py')")
     return words
+
+
+def tell_unscored(asked: Table, judged: Table) -> None:
+    """Say where the program scored nothing of what it was asked (noisy rows, suspects); ``score`` would fail there."""
+    wanted = int((asked["candidate" if "candidate" in asked else "cut"] == 1).sum())
+    if wanted and not ("score" in judged and np.isfinite(judged["score"]).any()):
+        console.note(f"run: the scorer gave none of {wanted:,} candidates a score, so it rescues none")

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ORACLE = ROOT / "examples" / "oracle" / "oracle.py"
+SHARED_WORDS = ROOT / "examples" / "swap-a-stage" / "shared_words.py"
 
 
 def oracle(error, seed=1):
@@ -44,7 +45,7 @@ def test_a_resumed_run_takes_the_same_profiles(llmhd, words, snapshot):
     [
         ("", 2, "--scorer names no program"),
         ("'x", 2, "no closing quotation"),
-        ("no-such-program", 2, "--scorer no-such-program: no such file"),
+        ("no-such-program", 2, "--scorer no-such-program: no such program; a script goes with"),
         (f"{sys.executable} -c 'raise SystemExit(3)'", 1, "noisy.jsonl: the scorer ended with exit code 3"),
         (f"{sys.executable} -c 'print(1)'", 1, "judged.jsonl:1: is not a JSON object"),
     ],
@@ -54,6 +55,28 @@ def test_a_scorer_that_fails(llmhd, words, scorer, code, told):
     found, out = llmhd.run(*words("bpr", "llmhd", "--profiles", "p.jsonl", "-q", "--scorer", scorer, "-o", "run"))
     assert (found, out) == (code, b"") and told in llmhd.err and llmhd.err.count("\n") == 1
     assert not list(llmhd.folder.rglob("judged.jsonl")) or "judged.jsonl:1" in told
+
+
+def test_a_program_that_is_not_there_is_told_before_any_epoch(llmhd, words):
+    (llmhd.folder / "mine.py").write_text("#!/usr/bin/env python3\n")  # not executable
+    for scorer in ("mine.py", "./mine.py"):
+        assert f"--scorer {scorer}: no such program" in llmhd.refused(
+            2, *words("bpr", "llmhd", "--scorer", scorer, "-o", "run")
+        )
+    assert not (llmhd.folder / "run").exists()
+
+
+def test_the_example_is_a_scorer_as_it_stands(llmhd, words):
+    llmhd(*words("bpr", "llmhd", "--keep", "--scorer", shlex.join([sys.executable, str(SHARED_WORDS)]), "-o", "run"))
+    judged = [json.loads(line) for line in (llmhd.folder / "run" / "epoch-4" / "judged.jsonl").open()]
+    assert {"score", "negative_score"} <= next(row for row in judged if row["candidate"]).keys()
+    assert "the scorer gave none" not in llmhd.err
+
+
+@pytest.mark.parametrize("program", ["cat", "cat > /dev/null"])
+def test_a_scorer_without_a_score_is_told(llmhd, words, program):
+    llmhd(*words("bpr", "llmhd", "--scorer", f"sh -c '{program}'", "-o", "run"))
+    assert "candidates a score, so it rescues none" in llmhd.err
 
 
 def test_a_scorer_is_for_llmhd_and_never_from_a_config_file(llmhd, words):
