@@ -9,9 +9,17 @@ from typing import Any
 import jsonlines
 
 from llmhd_tools.errors import InputError
-from llmhd_tools.files.streams import lines, open_in, open_out
+from llmhd_tools.files.streams import lines, open_in, open_out, suffix_of
 
 Record = dict[str, Any]
+# what a file of another form begins with -> what it is, and what to do
+_OTHER_FORMS = {
+    b"\x1f\x8b": "is compressed by gzip; name it .gz, or unpack it",
+    b"\x28\xb5\x2f\xfd": "is compressed by zstd; name it .zst, or unpack it",
+    b"PK\x03\x04": "is a zip archive; if it is an NPZ, name it .npz",
+    b"\xff\xfe": "is UTF-16; save it as UTF-8",
+    b"\xfe\xff": "is UTF-16; save it as UTF-8",
+}
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Record:
@@ -56,6 +64,8 @@ def read_records(path: str) -> Iterator[tuple[int, Record]]:
             except EOFError:
                 return
             except jsonlines.InvalidLineError as error:
+                if suffix_of(path) in (".csv", ".tsv"):
+                    raise InputError("is not JSONL; `llmhd import` reads it", where=path, line=number) from None
                 reason = str(error.__cause__ or error).split(": line 1")[0]
                 raise InputError(f"is not a JSON record ({reason})", where=path, line=number) from None
             except RecursionError:
@@ -76,6 +86,10 @@ def read_all(path: str) -> tuple[list[int], list[Record]]:
 
 
 def _text(path: str, number: int, line: bytes) -> str:
+    if number == 1:
+        for start, told in _OTHER_FORMS.items():
+            if line.startswith(start):
+                raise InputError(told, where=path)
     try:
         text = line.decode()
         if b"\\u" in line and (b"\\ud" in line or b"\\uD" in line):

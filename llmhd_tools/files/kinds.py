@@ -7,7 +7,7 @@ from llmhd_tools.files.jsonl import Record, read_all
 from llmhd_tools.files.npz import read_arrays, unpack_json
 from llmhd_tools.files.schema import KINDS
 from llmhd_tools.files.streams import suffix_of
-from llmhd_tools.files.tables import Table, from_records, read_table
+from llmhd_tools.files.tables import Table, fitting, from_records, read_table
 from llmhd_tools.files.tensors import Tensors, read_tensors
 
 
@@ -35,13 +35,8 @@ def guess_kind(path: str, records: list[Record]) -> str:
     if not records:
         raise InputError("holds no records", where=path)
     keys = set().union(*records)
-    fitting = [
-        kind
-        for kind in KINDS.values()
-        if "text" in kind.forms and keys >= {spec.name for spec in kind.fields if spec.required}
-    ]
-    if not fitting:
+    if not (kind := fitting(keys)):
         raise InputError(
             f"fits no known kind by its fields ({', '.join(sorted(keys)[:8])}); name it with --kind", where=path
         )
-    return max(fitting, key=lambda kind: (len(keys & {spec.name for spec in kind.fields}), -len(kind.fields))).name
+    return kind

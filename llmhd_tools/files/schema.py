@@ -96,7 +96,7 @@ KINDS: dict[str, Kind] = {
                 Field("profile", "text", "the text that prompts show for this item"),
                 Field("title", "text", "its title", False),
             ),
-            "`import`, you", "`summarize`, `score`, `update-profiles`", forms=("text",),
+            "`import`, you", "all that reads texts", forms=("text",),
         ),
         Kind(
             "profiles", 1, "What the users like, in words.",
@@ -107,7 +107,7 @@ KINDS: dict[str, Kind] = {
                 Field("model", "text", "who wrote it", False),
                 Field("error", "text", "why this user has no profile (then `profile` is empty)", False),
             ),
-            "`summarize`, `update-profiles`, `import`, you", "`score`, `update-profiles`", forms=("text",),
+            "`summarize`, `update-profiles`, `import`, you", "all that reads texts", forms=("text",),
         ),
         Kind(
             "samples", 1, "The samples of the coming epoch in batch order; meta holds `epoch` and `step`, its first T.",
@@ -230,12 +230,14 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "embeddings", 1, "Final embeddings z of a finished epoch; a prediction is their dot product.", (),
-            "`train-epoch --embeddings`, your own recommender", "`prune`, `update-profiles`, `evaluate`", forms=("binary",),
+            "`train-epoch --embeddings`, your own recommender",
+            "`prune`, `update-profiles`, `suspect`, `relate`, `evaluate`, `diagnose`",
+            forms=("binary",),
             arrays=(("user", "float32 (users, dim)"), ("item", "float32 (items, dim)")),
         ),
         Kind(
             "vectors", 1, "Vectors of users' and items' texts; relevance is their cosine. One side may be missing.", (),
-            "`embed`, `align`, you", "`align`, `train-epoch --vectors`", forms=("binary",),
+            "`embed`, `align`, you", "`align`, `suspect --vectors`, `train-epoch --vectors`", forms=("binary",),
             arrays=(("user", "float32 (users, width)"), ("item", "float32 (items, width)")),
         ),
         Kind(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -179,6 +179,8 @@ def from_records(
     )
     if not records and not KINDS[kind].may_be_empty:
         raise InputError("holds no records", where=source)
+    if records:
+        _check_first(kind, records[0].keys(), table)
     missing = object()
     for spec in KINDS[kind].fields:
         values = [record.pop(spec.name, missing) for record in records]
@@ -188,6 +190,26 @@ def from_records(
     if any(records):
         table.extra = records
     return table
+
+
+def _check_first(kind: str, keys: Collection[str], table: Table) -> None:
+    """Raise InputError, with what it holds instead, where the first record of a table lacks a required field."""
+    for spec in KINDS[kind].fields:
+        if spec.required and spec.name not in keys:
+            other = fitting(keys)
+            there = f"these are {other}, but {kind} are wanted here" if other else f"there is {', '.join([*keys][:8])}"
+            raise InputError(f"field '{spec.name}' is missing ({there})", where=table.where(0))
+
+
+def fitting(keys: Collection[str]) -> str | None:
+    """The kind whose required fields are all among ``keys`` and that knows most of them; None where there is none."""
+    fits = [
+        kind
+        for kind in KINDS.values()
+        if "text" in kind.forms and all(spec.name in keys for spec in kind.fields if spec.required)
+    ]
+    best = max(fits, key=lambda kind: (sum(f.name in keys for f in kind.fields), -len(kind.fields)), default=None)
+    return best.name if best else None
 
 
 def check_kind(path: str, meta: object, kind: str) -> Record:

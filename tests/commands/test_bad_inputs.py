@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from collections.abc import Callable
@@ -444,3 +445,49 @@ def test_samples_of_other_interactions_are_refused(capfd: pytest.CaptureFixture[
 def test_a_text_where_an_npz_is_wanted(capfd: pytest.CaptureFixture[str], folder: Path) -> None:
     assert main(["evaluate", str(folder / "test.jsonl"), str(folder / "emb-3.npz")]) == 1
     assert "test.jsonl: is not an NPZ file; is it the file that was meant?" in capfd.readouterr().err
+
+
+OTHER_FORMS = {
+    "gzip": (gzip.compress, "is compressed by gzip; name it .gz"),
+    "zip": (lambda text: b"PK\x03\x04" + text, "if it is an NPZ, name it .npz"),
+    "UTF-16": (lambda text: text.decode().encode("utf-16"), "is UTF-16; save it as UTF-8"),
+}
+
+
+@pytest.mark.parametrize("form", OTHER_FORMS)
+def test_another_form_under_a_text_name(capfd: pytest.CaptureFixture[str], folder: Path, form: str) -> None:
+    make, message = OTHER_FORMS[form]
+    bad = folder / "bad.jsonl"
+    bad.write_bytes(make((folder / "train.jsonl").read_bytes()))
+    assert message in fails(capfd, folder, swapped(folder, "train-epoch", "train.jsonl", bad), bad)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "other", "message"),
+    [
+        (
+            "train-epoch",
+            "train.jsonl",
+            "items.jsonl",
+            "'user' is missing (these are items, but interactions are wanted",
+        ),
+        ("score", "profiles.jsonl", "items.jsonl", "(these are items, but profiles are wanted here)"),
+        ("score", "noisy-3.jsonl", "train.jsonl", "(these are interactions, but noisy are wanted here)"),
+    ],
+)
+def test_text_of_another_kind_says_which(
+    capfd: pytest.CaptureFixture[str], folder: Path, name: str, file: str, other: str, message: str
+) -> None:
+    bad = folder / "bad.jsonl"
+    shutil.copy(folder / other, bad)
+    assert message in fails(capfd, folder, swapped(folder, name, file, bad), f"{bad}:1")
+
+
+def test_columns_of_ones_own(capfd: pytest.CaptureFixture[str], folder: Path) -> None:
+    bad = folder / "bad.jsonl"
+    bad.write_text('{"sku": "i1", "description": "of bees"}\n')
+    told = fails(capfd, folder, swapped(folder, "score", "items.jsonl", bad), bad)
+    assert "field 'item' is missing (there is sku, description)" in told
+    table = folder / "out.csv"
+    table.write_text("item,profile\ni1,of bees\n")
+    assert "`llmhd import` reads it" in fails(capfd, folder, swapped(folder, "score", "items.jsonl", table), table)
