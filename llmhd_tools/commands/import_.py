@@ -25,12 +25,24 @@ def command(
     format: Annotated[
         str, typer.Argument(help="rlmrec, recbole, movielens, csv, tsv, parquet or npz.", metavar="FORMAT")
     ],
-    source: Annotated[str, typer.Argument(help="The folder or file to import.", metavar="SOURCE")],
+    source: Annotated[
+        str, typer.Argument(help="The folder or file to import; - is stdin, for csv and tsv.", metavar="SOURCE")
+    ],
     output: Annotated[str, typer.Option("-o", "--output", help="The folder to write into.", metavar="FOLDER")],
-    user: Annotated[Name, typer.Option("--user", help="Column of users, where columns have names.")] = None,
-    item: Annotated[Name, typer.Option("--item", help="Column of items.")] = None,
+    user: Annotated[Name, typer.Option("--user", help="Column of users, where columns have names. [user]")] = None,
+    item: Annotated[Name, typer.Option("--item", help="Column of items. [item]")] = None,
     rating: Annotated[Name, typer.Option("--rating", help="Column of ratings.")] = None,
     timestamp: Annotated[Name, typer.Option("--timestamp", help="Column of times.")] = None,
+    delimiter: Annotated[
+        Name, typer.Option("--delimiter", help="Between the columns of a CSV or TSV.", metavar="CHARACTER")
+    ] = None,
+    header: Annotated[
+        bool, typer.Option("--header/--no-header", help="Without a header the columns are called 1, 2, 3.")
+    ] = True,
+    texts: Annotated[
+        Name, typer.Option("--texts", help="Texts of the items: a CSV or TSV with a column --item.", metavar="FILE")
+    ] = None,
+    text: Annotated[Name, typer.Option("--text", help="Column of the texts. [profile]")] = None,
     min_rating: Annotated[
         float | None, typer.Option("--min-rating", help="Keep ratings from here up.", callback=finite)
     ] = None,
@@ -61,14 +73,18 @@ def command(
       llmhd import movielens ml-1m -o data --min-rating 4 --low-rated data/low.jsonl --k-core 5 --split-by user
       llmhd import npz ratings.npz -o data --rating rating --min-rating 4 --low-rated data/low.jsonl
       llmhd import csv clicks.csv -o data --user visitor --item sku --timestamp time --split 8:1:1 --split-by time
+      llmhd import csv clicks.csv -o data --user visitor --item sku --texts skus.csv --text description
     """
     from llmhd_tools import console
     from llmhd_tools.commands.unused import find_unused, tell_unused
     from llmhd_tools.errors import UsageError
     from llmhd_tools.importers import read_source
 
-    columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-    found = read_source(format, source, **{name: column for name, column in columns.items() if column is not None})
+    columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp, "texts": texts, "text": text}
+    given = {name: value for name, value in {**columns, "delimiter": delimiter}.items() if value is not None}
+    if text is not None and texts is None:
+        raise UsageError("--text is a column of --texts")
+    found = read_source(format, source, **given, **({} if header else {"header": False}))
     if found.splits:
         if min_rating is not None or core > 1:
             raise UsageError(f"{source} comes with its own split; --min-rating and --k-core would spoil it")

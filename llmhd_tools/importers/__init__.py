@@ -32,7 +32,8 @@ def read_source(format: str, path: str | os.PathLike[str], **options: Any) -> So
     UsageError: unknown format or option, missing extra. InputError: what is wrong with the data, with file and line.
     """
     if format not in FORMATS:
-        raise UsageError(f"unknown format '{format}', must be one of {', '.join(FORMATS)}")
+        named = ", ".join(name for name in FORMATS if name != "columns")  # that one tells by the suffix, for programs
+        raise UsageError(f"unknown format '{format}', must be one of {named}")
     module, implied = FORMATS[format]
     read = importlib.import_module(f"{__name__}.{module}").read
     known = [name for name in inspect.signature(read).parameters if name != "path" and name not in implied]

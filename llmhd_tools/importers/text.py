@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import math
+import sys
 import zlib
 from array import array
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from llmhd_tools.errors import InputError
 from llmhd_tools.importers.source import Interactions
 
+STDIN = Path("-")
 MAX_LINE = 16 << 20  # bytes: a longer line is not a record
 
 
@@ -43,7 +46,11 @@ def need_folder(path: Path) -> Path:
     return path
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path) -> contextlib.AbstractContextManager[IO[bytes]]:
+    if path == STDIN:
+        if sys.stdin is None or sys.stdin.closed:
+            raise InputError("standard input is closed", where=path)
+        return contextlib.nullcontext(sys.stdin.buffer)
     if path.suffix == ".gz":
         return cast(IO[bytes], gzip.open(path, "rb"))
     if path.suffix == ".zst":
@@ -90,14 +97,14 @@ class _Zst(io.RawIOBase):
 
 
 class Lines:
-    """Iterates over the lines of ``path`` as str, line ends kept; ``number`` is the line last given (from 1).
+    """Iterates over the lines of ``path`` (``-`` is stdin) as str, line ends kept; ``number`` is the line last given (from 1).
 
     UTF-8, a leading BOM dropped, ``.gz`` and ``.zst`` unpacked. With ``latin1`` a line that is not UTF-8 is read as
     Latin-1. NUL bytes, undecodable bytes, lines over ``MAX_LINE`` and cut archives are InputErrors.
     """
 
     def __init__(self, path: Path, *, latin1: bool = False) -> None:
-        self.path = need_file(path)
+        self.path = path if path == STDIN else need_file(path)
         self.number = 0
         self._latin1 = latin1
 

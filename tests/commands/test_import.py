@@ -1,5 +1,6 @@
 """What import writes can be read again by everything else."""
 
+import io
 import json
 
 from llmhd_tools.cli import main
@@ -45,6 +46,49 @@ def test_a_part_without_rows_is_told_and_not_written(tmp_path, capfd):
     assert main(["import", "csv", source, "-o", str(out)]) == 0
     assert sorted(path.name for path in out.iterdir()) == ["train.jsonl"]
     assert "no rows for valid and test" in capfd.readouterr().err
+
+
+def test_item_texts_from_a_table_of_their_own(tmp_path, capfd):
+    source, out = write_csv(tmp_path / "a.csv", [(f"u{n}", f"i{n % 3}", 1, 1) for n in range(9)]), tmp_path / "out"
+    texts = tmp_path / "t.tsv"
+    texts.write_text("item\ttitle\tabout\ni0\tA\tof bees\ni1\tB\t \nnever sold\tC\tof ünicorns\n", encoding="utf-8")
+    assert main(["import", "csv", source, "-o", str(out), "--texts", str(texts), "--text", "about"]) == 0
+    assert read(out / "items.jsonl") == [
+        {"item": "i0", "profile": "of bees"},
+        {"item": "never sold", "profile": "of ünicorns"},
+    ]
+    assert main(["validate", "-q", "--kind", "items", str(out / "items.jsonl")]) == 0
+    capfd.readouterr()
+    for words, code, told in (
+        (["--texts", str(texts)], 1, "t.tsv:1: column 'profile' is not among the columns item, title, about"),
+        (["--text", "about"], 2, "--text is a column of --texts"),
+        (["--texts", str(out / "items.jsonl")], 2, "items.jsonl: cannot tell the kind of table"),
+    ):
+        assert main(["import", "csv", source, "-o", str(out), *words]) == code
+        assert told in capfd.readouterr().err
+    texts.write_text("item\tprofile\ni0\tone\ni0\ttwo\n")
+    assert main(["import", "csv", source, "-o", str(out), "--texts", str(texts)]) == 1
+    assert "t.tsv:3: item 'i0' stands twice" in capfd.readouterr().err
+
+
+def test_other_delimiters_no_header_and_a_pipe(tmp_path, capfd, monkeypatch):
+    source = tmp_path / "a.csv"
+    source.write_text("u1;i1\nu2;i2\n")
+    words = ["-o", str(tmp_path), "--split", "none"]
+    assert main(["import", "csv", str(source), *words]) == 1
+    assert "column 'user' is not among the columns u1;i1; ';' seems to separate them" in capfd.readouterr().err
+    shape = ["--delimiter", ";", "--no-header", "--user", "1", "--item", "2"]
+    want = [{"user": "u1", "item": "i1"}, {"user": "u2", "item": "i2"}]
+    for name in (str(source), "-"):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(source.read_bytes())))
+        assert main(["import", "csv", name, *words, *shape]) == 0
+        assert read(tmp_path / "interactions.jsonl") == want
+        (tmp_path / "interactions.jsonl").unlink()
+    capfd.readouterr()
+    assert main(["import", "npz", str(source), *words, "--delimiter", ";"]) == 2
+    assert "npz has names for its columns and no delimiter" in capfd.readouterr().err
+    assert main(["import", "xml", str(source), *words]) == 2
+    assert "columns" not in capfd.readouterr().err, "a name for programs"
 
 
 def test_two_imports_of_one_seed_are_the_same_bytes(tmp_path):
