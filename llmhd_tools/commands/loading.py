@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from llmhd_tools import console
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.metrics import ByUser
 from llmhd_tools.core.pruning import Embeddings
@@ -103,6 +104,16 @@ def texts_of(table: Table) -> dict[str, str]:
         row = int(np.setdiff1d(np.arange(len(names)), first)[0])
         raise InputError(f"{side} '{names[row]}' stands twice", where=table.where(row))
     return dict(zip(names, table.columns["profile"], strict=True))
+
+
+def check_texts(side: str, ids: Ids, texts: Mapping[str, str], source: str) -> None:
+    """Say how many users or items of the training pairs have no text in ``source``. Raises InputError where none has one:
+    the texts are of another dataset, and nothing could be judged by them."""
+    without = sum(not texts.get(str(name), "").strip() for name in ids.names)
+    if without == len(ids.names):
+        raise InputError(f"has no text of any {side} of the training pairs; are their ids the same?", where=source)
+    if without:
+        console.note(f"run: {without:,} of {len(ids.names):,} {side}s have no text in {source}")
 
 
 def digest_of(texts: Mapping[str, str]) -> str:

@@ -18,12 +18,12 @@ from llmhd_tools.commands.dropping import drop_of, read_drop, tell_drop
 from llmhd_tools.commands.folder import locked, read_json, write_json
 from llmhd_tools.commands.inferring import aligned_vectors
 from llmhd_tools.commands.live import Live
-from llmhd_tools.commands.loading import align, texts_of, training
+from llmhd_tools.commands.loading import align, check_texts, texts_of, training
 from llmhd_tools.commands.measuring import Measuring
 from llmhd_tools.commands.prune import prune
 from llmhd_tools.commands.relations import read_relations, relations_of, tell_relations
 from llmhd_tools.commands.score import score
-from llmhd_tools.commands.scorer import judge
+from llmhd_tools.commands.scorer import judge, tell_unscored
 from llmhd_tools.commands.session import session
 from llmhd_tools.commands.settings import Settings
 from llmhd_tools.commands.summarize import summarize
@@ -143,6 +143,10 @@ class Loop:
         self.vectors = read_tensors(str(s.clean_vectors), "vectors") if use_texts else None
         self.items = texts_of(read_table(s.items, "items")) if s.items and self.settings.asking else {}
         profiles = read_table(s.profiles, "profiles") if s.profiles and self.settings.asking else None
+        if self.items:
+            check_texts("item", self.training.items, self.items, str(s.items))
+        if profiles:
+            check_texts("user", self.training.users, texts_of(profiles), str(s.profiles))
         if not done:
             write_json(self._path("settings.json"), self.settings.kept)
         ids = {"users": self.training.users, "items": self.training.items}
@@ -246,7 +250,9 @@ class Loop:
             assert s.items is not None
             judge(s.scorer, path, self._profiles_path(epoch), s.items, output)
             ids = {"users": self.training.users, "items": self.training.items}
-            return read_table(output, "suspects" if table.kind == "suspects" else "judged", **ids)
+            judged = read_table(output, "suspects" if table.kind == "suspects" else "judged", **ids)
+            tell_unscored(table, judged)
+            return judged
         judged = score(table, texts_of(self.profiles), self.items, self.provider)
         write_table(output, judged)
         return judged

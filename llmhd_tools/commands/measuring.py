@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from llmhd_tools import console
 from llmhd_tools.commands.disliked import disliked_metrics
 from llmhd_tools.commands.evaluate import Ranking, parse_at, parse_metrics, rank_metrics, tell_unknown
 from llmhd_tools.commands.known_noise import cut_metrics, noise_metrics, trust_metrics
@@ -48,6 +53,22 @@ class Measuring:
         for table in (self.valid, self.test, self.disliked):
             if table is not None:
                 tell_unknown("run", table, training.users, training.items, s.unknown)
+        self._tell_overlap(self.valid, [interactions], "train")
+        if self.test is not None:
+            self._tell_overlap(self.test, [interactions, self.valid], "train or valid")
+
+    def _tell_overlap(self, held_out: Table, seen: Sequence[Table], names: str) -> None:
+        """Say how many held-out pairs were there to learn or to choose by: their ranks say little about new ones."""
+        known = np.concatenate([self._pairs(table) for table in seen])
+        if both := int(np.isin(self._pairs(held_out), known).sum()):
+            console.note(f"run: {both:,} of {len(held_out):,} pairs of {held_out.source} are in {names} too")
+
+    def _pairs(self, table: Table) -> NDArray[np.int64]:
+        """A number for each row (n,) whose user and item are in training: the same for the same pair."""
+        user = table.users.translate(self.training.users)[table["user"]].astype(np.int64)
+        item = table.items.translate(self.training.items)[table["item"]]
+        pairs: NDArray[np.int64] = user * len(self.training.items) + item
+        return np.compress((user >= 0) & (item >= 0), pairs)
 
     def prepare(self, config: Config) -> None:
         """Make ready what chooses the epoch. Raises InputError where no validation row has a loss to choose by."""

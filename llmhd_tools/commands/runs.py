@@ -94,6 +94,8 @@ def _named(word: str) -> list[Run]:
 def _read(folder: str, row: str | None) -> Run:
     from llmhd_tools.files.tables import read_table, to_records
 
+    if not os.path.isfile(os.path.join(folder, "settings.json")):
+        raise InputError("is not the folder of a run; name what `run -o` did", where=folder)
     settings = read_json(os.path.join(folder, "settings.json"))
     progress = read_json(os.path.join(folder, "progress.json"))
     path = os.path.join(folder, "metrics.jsonl")

@@ -226,3 +226,5 @@ def test_a_damaged_folder_is_told(
     path.unlink() if damage is None else path.write_text(damage)
     err = refused(capfd, 1, *runs)
     assert "runs/bpr-1" in err and "internal error" not in err and len(err.splitlines()) == 1
+    if name == "settings.json" and damage is None:
+        assert "is not the folder of a run; name what `run -o` did" in err

@@ -211,3 +211,29 @@ def test_an_interrupted_run_says_how_to_go_on(llmhd, words, monkeypatch):
         assert llmhd.run(*words("bpr", "none"), "--epochs", 4, "-o", "run") == (130, b"")
     assert "stopped after epoch 2; the same words with --resume go on" in llmhd.err
     llmhd(*words("bpr", "none"), "--epochs", 4, "-o", "run", "--resume")
+
+
+def test_texts_of_another_dataset_are_refused_and_gaps_told(llmhd, words):
+    """An LLM's work on texts that name nobody would be for nothing, and all noisy rows would be dropped."""
+    items = [json.loads(line) for line in (llmhd.folder / "items.jsonl").open()]
+    other = [record | {"item": f"x{record['item']}"} for record in items]
+    few = [*items[:30], *(record | {"profile": " "} for record in items[30:])]
+    for name, records in (("other", other), ("few", few)):
+        (llmhd.folder / f"{name}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    told = llmhd.refused(1, *words("bpr", "llmhd", "--items", "other.jsonl", "-o", "run"))
+    assert "other.jsonl: has no text of any item of the training pairs" in told
+    assert not (llmhd.folder / "run" / "settings.json").exists()
+    (llmhd.folder / "p.jsonl").write_text('{"user": "nobody", "profile": "likes bees"}\n')
+    told = llmhd.refused(1, *words("bpr", "llmhd", "--profiles", "p.jsonl", "-o", "run"))
+    assert "p.jsonl: has no text of any user of the training pairs" in told
+    llmhd(*words("bpr", "llmhd", "--items", "few.jsonl", "--epochs", 1, "-o", "run"))
+    assert "run: 10 of 40 items have no text in few.jsonl" in llmhd.err
+
+
+def test_held_out_pairs_that_were_seen_are_told(llmhd, words):
+    llmhd(*words("bpr", "none", "--epochs", 1, "-o", "good"))
+    assert " too" not in llmhd.err
+    llmhd(*words("bpr", "none", "--epochs", 1, "--valid", "train.jsonl", "--test", "train.jsonl", "-o", "bad"))
+    rows = sum(1 for _ in (llmhd.folder / "train.jsonl").open())
+    assert f"run: {rows} of {rows} pairs of train.jsonl are in train too\n" in llmhd.err
+    assert f"run: {rows} of {rows} pairs of train.jsonl are in train or valid too\n" in llmhd.err
