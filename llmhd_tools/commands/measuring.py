@@ -6,9 +6,6 @@ import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from llmhd_tools import console
 from llmhd_tools.commands.disliked import disliked_metrics
 from llmhd_tools.commands.evaluate import Ranking, parse_at, parse_metrics, rank_metrics, tell_unknown
@@ -17,6 +14,9 @@ from llmhd_tools.commands.selecting import Selection, Selector
 from llmhd_tools.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from llmhd_tools.commands.loading import Training
     from llmhd_tools.commands.settings import Settings
     from llmhd_tools.commands.training import Run
@@ -59,12 +59,16 @@ class Measuring:
 
     def _tell_overlap(self, held_out: Table, seen: Sequence[Table], names: str) -> None:
         """Say how many held-out pairs were there to learn or to choose by: their ranks say little about new ones."""
+        import numpy as np
+
         known = np.concatenate([self._pairs(table) for table in seen])
         if both := int(np.isin(self._pairs(held_out), known).sum()):
             console.note(f"run: {both:,} of {len(held_out):,} pairs of {held_out.source} are in {names} too")
 
     def _pairs(self, table: Table) -> NDArray[np.int64]:
         """A number for each row (n,) whose user and item are in training: the same for the same pair."""
+        import numpy as np
+
         user = table.users.translate(self.training.users)[table["user"]].astype(np.int64)
         item = table.items.translate(self.training.items)[table["item"]]
         pairs: NDArray[np.int64] = user * len(self.training.items) + item

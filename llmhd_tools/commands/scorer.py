@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 import shutil
 import subprocess
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from llmhd_tools import console
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.streams import open_in, open_out
-from llmhd_tools.files.tables import Table
+
+if TYPE_CHECKING:
+    from llmhd_tools.files.tables import Table
 
 
 def judge(command: str, noisy: str, profiles: str, items: str, output: str) -> None:
@@ -46,6 +47,8 @@ def parse(command: str) -> list[str]:
 
 def tell_unscored(asked: Table, judged: Table) -> None:
     """Say where the program scored nothing of what it was asked (noisy rows, suspects); ``score`` would fail there."""
+    import numpy as np
+
     wanted = int((asked["candidate" if "candidate" in asked else "cut"] == 1).sum())
     if wanted and not ("score" in judged and np.isfinite(judged["score"]).any()):
         console.note(f"run: the scorer gave none of {wanted:,} candidates a score, so it rescues none")
