@@ -52,7 +52,6 @@ options.r-ce := --loss bce --denoise r-ce
 options.rgcf := --loss bpr --denoise rgcf
 options.dcf := --loss bce --denoise dcf --set ramp=$(RAMP)
 options.loss := --loss bpr --denoise loss --alpha $(ALPHA) --max-noise 0.05 --noise
-options.loss-wide := --loss bpr --denoise loss --alpha $(ALPHA) --max-noise 0.08 --noise
 options.llmhd-bce := --loss bce $(LLMHD_OPTIONS)
 options.llmhd-bpr := --loss bpr $(LLMHD_OPTIONS)
 # pairs that leave the graph, by predictions alone or by texts as well, and harder negatives (docs/graph.md, docs/methods.md)
@@ -78,7 +77,6 @@ name.r-ce := R-CE
 name.rgcf := RGCF
 name.dcf := DCF
 name.loss := loss-based dropping
-name.loss-wide := loss-based dropping of 8 %
 name.llmhd-bce := LLMHD-BCE
 name.llmhd-bpr := LLMHD-BPR
 

@@ -90,7 +90,8 @@ def test_figures_tokens_and_headroom(books: Study) -> None:
 
 
 def test_what_denoises_and_llmhni(books: Study) -> None:
-    few = ["SEEDS=1", f"TRAINING={TINY.format(10)}", "RULE_NOISES=0.2", "LLMHNI_NOISES=0.2", "ERRORS=0.1"]
+    few = ["SEEDS=1", f"TRAINING={TINY.format(10)}", "RULE_NOISES=0.2", "POINT_NOISES=0.2"]
+    few += ["LLMHNI_NOISES=0.2", "ERRORS=0.1"]
     few += ["RULES=band", "POINT_RULES=agree", "SWITCHES=cap cut-llmhd", "LLMHNIS=llmhni llmhni-views"]
     books("rules", "pointwise", "switches", "llmhni", *few)
 
