@@ -39,6 +39,10 @@ def command(
         str | None,
         typer.Option("--beside", help="Published figures to show as well (kind comparison).", metavar="FILE"),
     ] = None,
+    pooled: Annotated[
+        bool,
+        typer.Option("--pooled", help="Rows may hold runs of one seed on several TRAINs; both pair them."),
+    ] = False,
     form: Annotated[
         str | None,
         typer.Option(
@@ -55,12 +59,14 @@ def command(
 
     Runs that differ in nothing but their seed and their files are one row. Its name is the folder's without the seed
     (bpr of runs/bpr-1, runs/bpr/2), or NAME with NAME=PATTERN. The best of each metric is bold, the runner-up
-    underlined; the t-test pairs runs by seed. A value that runs do not have is blank.
+    underlined; the t-test pairs runs by seed, with --pooled by seed and training file (noise levels, datasets), so that
+    a gain that is small on each may show on all. A value that runs do not have is blank.
 
     \b
     Examples:
       llmhd compare runs/bpr-1 runs/bpr-2 runs/bpr-3 runs/llmhd-1 runs/llmhd-2 runs/llmhd-3
       llmhd compare 'BPR=runs/bpr-*' 'LLMHD=runs/llmhd-*' --baseline BPR --metrics recall@10,ndcg@10 -o table.tex
+      llmhd compare 'BPR=runs/*/bpr-*' 'LLMHD=runs/*/llmhd-*' --baseline BPR --pooled
       llmhd compare runs/* --split valid --format jsonl
     """
     from llmhd_tools.commands.layout import lay_out
@@ -73,13 +79,13 @@ def command(
     wanted = parse_wanted(metrics) if metrics else None
     found = read_runs(runs)
     for row in by_row(found).values():
-        check_seeds(row)
+        check_seeds(row, pooled)
         check_settings(row)
     if baseline is not None and baseline not in by_row(found):
         raise UsageError(f"--baseline '{baseline}' is none of {', '.join(by_row(found))}")
-    tell_odd("compare", found, split)
+    tell_odd("compare", found, split, pooled)
     published = read_table(beside, "comparison") if beside else None
-    records = compare_runs(found, wanted, split, baseline, published)
+    records = compare_runs(found, wanted, split, baseline, published, pooled)
     form = form or _BY_SUFFIX.get(suffix_of(output), "table")
     if form == "jsonl":
         write_table(output, from_records("comparison", records, output))
@@ -94,8 +100,11 @@ def compare_runs(
     split: str,
     baseline: str | None = None,
     published: Table | None = None,
+    pooled: bool = False,
 ) -> list[Record]:
     """Records of kind comparison: for each metric the rows in order of their first run, published figures behind.
+
+    Runs are paired by seed; ``pooled``, by seed and training file.
 
     Raises InputError where a run has nothing measured on the split, UsageError for a metric that no run has.
     """
@@ -119,10 +128,10 @@ def compare_runs(
     records = []
     for metric in wanted or known:
         head = {"metric": metric[0], "k": metric[1]}
-        methods: dict[str, dict[int, float]] = {}
+        methods: dict[str, dict[tuple[int, str], float]] = {}
         for run, values in zip(runs, measured, strict=True):
             if metric in values:
-                methods.setdefault(run.row, {})[run.seed] = values[metric]
+                methods.setdefault(run.row, {})[run.key(pooled)] = values[metric]
         for row, found in compare(methods, metric[0], baseline).items():
             tested = {"against": found.against if found.p is not None else None, "p": found.p}
             spread = {"value": found.mean, "sd": found.sd, "runs": found.runs, "place": found.place}

@@ -37,6 +37,10 @@ class Run:
         """The seed of its random draws."""
         return self.settings["seed"] or 0
 
+    def key(self, pooled: bool = False) -> tuple[int, str]:
+        """What it is paired by with runs of other rows: its seed; ``pooled``, its training file as well."""
+        return self.seed, str(self.settings["train"]) if pooled else ""
+
     @property
     def finished(self) -> bool:
         """Whether it came to its end, as far as one can see: a run without --test never shows it."""
@@ -56,11 +60,11 @@ def read_runs(words: Iterable[str]) -> list[Run]:
     return [run for word in words for run in _named(word)]
 
 
-def check_seeds(runs: Sequence[Run]) -> None:
-    """Raise InputError where two runs of a row have the same seed."""
-    seen: dict[int, Run] = {}
+def check_seeds(runs: Sequence[Run], pooled: bool = False) -> None:
+    """Raise InputError where two runs of a row have the same seed; ``pooled``, on the same training file."""
+    seen: dict[tuple[int, str], Run] = {}
     for run in runs:
-        other = seen.setdefault(run.seed, run)
+        other = seen.setdefault(run.key(pooled), run)
         if other is not run:
             raise InputError(f"is of seed {run.seed}, as is {other.folder}, and both are '{run.row}'", where=run.folder)
 
@@ -129,11 +133,12 @@ def _setting(run: Run, name: str) -> Any:
     return value
 
 
-def tell_odd(command: str, runs: Sequence[Run], split: str) -> None:
+def tell_odd(command: str, runs: Sequence[Run], split: str, pooled: bool = False) -> None:
     """Say what makes the runs hard to compare: other rows in the files of one seed, an early end."""
-    for seed in sorted({run.seed for run in runs}):
+    for key in sorted({run.key(pooled) for run in runs}):
+        seed, alike = key[0], [run for run in runs if run.key(pooled) == key]
         for name in ("train", "valid", "test"):
-            files = sorted({str(run.settings.get(name)) for run in runs if run.seed == seed})
+            files = sorted({str(run.settings.get(name)) for run in alike})
             if others := [file for file in files[1:] if not _same(files[0], file)]:
                 told = f"name different {name} files, such as {files[0]} and {others[0]}"
                 console.note(f"{command}: runs of seed {seed} {told}; their figures compare only if these are the same")

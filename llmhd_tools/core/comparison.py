@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import ttest_rel
 
 SMALLER_IS_BETTER = {"loss", "trimmed-loss", "disliked-share"}  # metrics; of all others more is better
 
-Values = Mapping[int, float]  # one method's value of one metric by seed
+Values = Mapping[Any, float]  # one method's value of one metric by what runs are paired by, such as their seed
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,12 @@ def _places(means: Mapping[str, float], smaller: bool) -> dict[str, int]:
 
 
 def paired_p(one: Values, other: Values) -> float | None:
-    """Two-sided p of Student's paired t-test over the seeds that both have (``scipy.stats.ttest_rel``).
+    """Two-sided p of Student's paired t-test over the keys that both have (``scipy.stats.ttest_rel``).
 
-    None for fewer than two such seeds, or where all differences are the same: then nothing says how far they scatter.
+    None for fewer than two such keys, or where all differences are the same: then nothing says how far they scatter.
     """
-    seeds = sorted(one.keys() & other.keys())
-    a, b = (np.array([values[seed] for seed in seeds]) for values in (one, other))
-    if len(seeds) < 2 or np.ptp(a - b) <= 1e-12 * max(np.abs(a).max(), np.abs(b).max()):
+    keys = sorted(one.keys() & other.keys())
+    a, b = (np.array([values[key] for key in keys]) for values in (one, other))
+    if len(keys) < 2 or np.ptp(a - b) <= 1e-12 * max(np.abs(a).max(), np.abs(b).max()):
         return None
     return float(ttest_rel(a, b).pvalue)

@@ -149,6 +149,23 @@ def test_on_a_terminal_the_best_is_bold(runs: list[str]) -> None:
     assert b"\x1b[1m0.1400" in done.stdout and b"\x1b[4m0.1100" in done.stdout, done.stdout
 
 
+def test_pooled_runs_are_paired_by_seed_and_training_file(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    values = {("a", 1): (0.10, 0.13), ("a", 2): (0.20, 0.21), ("b", 1): (0.30, 0.32), ("b", 2): (0.05, 0.05)}
+    for (train, seed), pair in values.items():
+        for method, value in zip(("bpr", "new"), pair, strict=True):
+            make_run(tmp_path / train / f"{method}-{seed}", seed, value, denoise=method, train=f"{train}.jsonl")
+    words = ["bpr=*/bpr-*", "new=*/new-*", "--baseline", "bpr", "--metrics", "recall@10"]
+    assert "is of seed 1, as is a/bpr-1" in refused(capfd, 1, *words)
+    plain, new = compared(capfd, *words, "--pooled")
+    one, other = ([pair[side] for pair in values.values()] for side in (0, 1))
+    assert (plain["runs"], new["runs"]) == (4, 4) and new["value"] == pytest.approx(np.mean(other))
+    assert new["p"] == pytest.approx(stats.ttest_rel(other, one).pvalue)
+    assert "as is a/bpr-1" in refused(capfd, 1, "bpr=a/bpr-*", "bpr=a/bpr-1", "--pooled")
+
+
 def test_a_scorer_may_name_the_runs_own_files(
     capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

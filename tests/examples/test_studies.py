@@ -93,7 +93,9 @@ def test_what_denoises_and_llmhni(books: Study) -> None:
     few = ["SEEDS=1", f"TRAINING={TINY.format(10)}", "RULE_NOISES=0.2", "POINT_NOISES=0.2"]
     few += ["LLMHNI_NOISES=0.2", "ERRORS=0.1"]
     few += ["RULES=band", "POINT_RULES=agree", "SWITCHES=cap cut-llmhd", "LLMHNIS=llmhni llmhni-views"]
-    books("rules", "pointwise", "switches", "llmhni", *few)
+    few += ["GAINS=bpr loss cap"]
+    books("gains", "rules", "pointwise", "switches", "llmhni", *few)
+    assert {r["runs"] for r in books.table("gains.jsonl")} == {1}
 
     def rows(name: str) -> list[object]:
         return [r["row"] for r in books.table(f"{name}-0.2.jsonl") if (r["metric"], r["k"]) == ("ndcg", 10)]
