@@ -84,9 +84,11 @@ name.llmhd-bpr := LLMHD-BPR
 LLMHNI ?= --loss bpr --denoise llmhni --items @/items.jsonl --profiles @/profiles.jsonl --vectors @/aligned.npz \
     --llm $(EMBEDDER) --domain $(DOMAIN)
 DRAWN := --negatives dynamic --set draws=$(DRAWS)
+# after which epoch the graph is corrected, with slow negatives and with fast ones
+RELATE_AT ?= 8
 LLMHNIS ?= llmhni llmhni-uniform llmhni-alike llmhni-g llmhni-whole llmhni-dynamic llmhni-views llmhni-cut
-options.llmhni := $(LLMHNI) --negatives semantic --relate-at 8
-options.llmhni-uniform := $(filter-out --vectors %/aligned.npz,$(LLMHNI)) --relate-at 8
+options.llmhni := $(LLMHNI) --negatives semantic --relate-at $(RELATE_AT)
+options.llmhni-uniform := $(filter-out --vectors %/aligned.npz,$(LLMHNI)) --relate-at $(RELATE_AT)
 options.llmhni-alike := $(options.llmhni) --set cross-weight=0
 options.llmhni-g := $(LLMHNI) --negatives semantic --relate-at 0
 options.llmhni-whole := $(options.llmhni) --set dropped-weight=0
