@@ -48,7 +48,7 @@ class Inferring:
         return found
 
 
-def check_texts(llm: LlmOptions, vectors: str | None, items: str | None) -> None:
+def check_vectors(llm: LlmOptions, vectors: str | None, items: str | None) -> None:
     """Raise UsageError where semantic negatives have no aligned vectors, and none can be made here."""
     from llmhd_tools.llm.provider import SERVICE, split_spec
 

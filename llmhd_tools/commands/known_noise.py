@@ -95,7 +95,7 @@ def _records(z: Tensors, values: Values) -> list[Record]:
 def _verdict_metrics(train: Table, verdicts: Table) -> Values:
     import numpy as np
 
-    pairs, judged = _keys(train, train), _keys(verdicts, train)
+    pairs, judged = numbered(train, train), numbered(verdicts, train)
     positive = verdicts["label"] == 1 if "label" in verdicts else np.ones(len(verdicts), dtype=bool)
     was_dropped = np.array(verdicts.columns["verdict"], dtype=str) == "dropped"
     dropped, kept = judged[positive & was_dropped], judged[positive & ~was_dropped]
@@ -119,7 +119,7 @@ def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def _keys(table: Table, train: Table) -> NDArray[np.int64]:
+def numbered(table: Table, train: Table | Training) -> NDArray[np.int64]:
     """One number a pair, in the codes of ``train``; negative for a pair that its ids do not know."""
     import numpy as np
 

@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Any
 from llmhd_tools import console
 from llmhd_tools.commands.disliked import disliked_metrics
 from llmhd_tools.commands.evaluate import Ranking, parse_at, parse_metrics, rank_metrics, tell_unknown
-from llmhd_tools.commands.known_noise import cut_metrics, noise_metrics, trust_metrics
+from llmhd_tools.commands.known_noise import cut_metrics, noise_metrics, numbered, trust_metrics
 from llmhd_tools.commands.selecting import Selection, Selector
 from llmhd_tools.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from llmhd_tools.commands.loading import Training
     from llmhd_tools.commands.settings import Settings
     from llmhd_tools.commands.training import Run
@@ -61,18 +58,10 @@ class Measuring:
         """Say how many held-out pairs were there to learn or to choose by: their ranks say little about new ones."""
         import numpy as np
 
-        known = np.concatenate([self._pairs(table) for table in seen])
-        if both := int(np.isin(self._pairs(held_out), known).sum()):
+        known = np.concatenate([numbered(table, self.training) for table in seen])
+        pairs = numbered(held_out, self.training)
+        if both := int(np.isin(pairs[pairs >= 0], known).sum()):
             console.note(f"run: {both:,} of {len(held_out):,} pairs of {held_out.source} are in {names} too")
-
-    def _pairs(self, table: Table) -> NDArray[np.int64]:
-        """A number for each row (n,) whose user and item are in training: the same for the same pair."""
-        import numpy as np
-
-        user = table.users.translate(self.training.users)[table["user"]].astype(np.int64)
-        item = table.items.translate(self.training.items)[table["item"]]
-        pairs: NDArray[np.int64] = user * len(self.training.items) + item
-        return np.compress((user >= 0) & (item >= 0), pairs)
 
     def prepare(self, config: Config) -> None:
         """Make ready what chooses the epoch. Raises InputError where no validation row has a loss to choose by."""
@@ -101,8 +90,8 @@ class Measuring:
         found += [head | {"metric": name, "value": float(count)} for name, count in counts.items()]
         if self.settings.noise:
             found += noise_metrics(z, self.interactions, run.verdicts)
-            if run.trust:
-                found += trust_metrics(z, run.trust, self.training, self.interactions)
+            if trust := run.trust():
+                found += trust_metrics(z, trust, self.training, self.interactions)
         if run.drop:
             found += cut_metrics(z, run.drop, self.training, self.interactions if self.settings.noise else None)
         return found, float(chosen["value"]) * (-1 if select.metric == "loss" else 1)

@@ -232,9 +232,9 @@ def command(
         if relate_at >= epochs:
             raise UsageError(f"--relate-at {relate_at} leaves no epoch on the corrected graph within --epochs {epochs}")
     if negatives == "semantic" or (denoise == "llmhni" and negatives is None):
-        from llmhd_tools.commands.inferring import check_texts
+        from llmhd_tools.commands.inferring import check_vectors
 
-        check_texts(llm, vectors, items)
+        check_vectors(llm, vectors, items)
     if disliked is not None and test is None:
         raise UsageError("--disliked is measured beside --test; give both")
     if scorer is not None:

@@ -113,7 +113,7 @@ class Run:
         self._made: dict[str, Any] = {}
         self.judged: Table | None = None
         self.verdicts: Table | None = None
-        self.trust: Trust | None = None
+        self._trained: Samples | None = None
 
     def leave_out(self, drop: Drop | None) -> None:
         """Have these pairs leave the graph and the loss from the coming epoch on, and those left out before come back.
@@ -178,7 +178,7 @@ class Run:
         """Train one epoch on ``table`` (else on the epoch's own draw), leaving out the ``judged`` rows that are not hard.
 
         Samples of pairs to leave out fall away, whatever was judged of them. What is judged live is judged in each step.
-        Afterwards ``loss``, ``judged``, ``verdicts`` and ``trust`` tell how it went.
+        Afterwards ``loss``, ``judged``, ``verdicts`` and ``trust()`` tell how it went.
         """
         from llmhd_tools.commands.live import Judge, Live
         from llmhd_tools.commands.loading import samples_of
@@ -202,7 +202,7 @@ class Run:
         if isinstance(judged, Live):
             judge = Judge(judged, self.training, arrays, self.trainer.step, rule, thresholds)
         self.loss = self.trainer.train(arrays, judge or keep)
-        self.trust = self.trainer.trust(arrays)
+        self._trained = arrays
         if self.sampler.scored:
             self.sampler.end_epoch(self.observed, self.trainer.epoch, self.trainer.embeddings())
         self._made, self._model = making, None
@@ -211,6 +211,10 @@ class Run:
             self.judged.meta = {"epoch": self.trainer.epoch, "made": making}
         if self.verdicts is not None:
             self.verdicts.meta = {"epoch": self.trainer.epoch, "made": making}
+
+    def trust(self) -> Trust | None:
+        """How far the denoiser inside the step believed the pairs of the last epoch, see ``Trainer.trust``."""
+        return None if self._trained is None else self.trainer.trust(self._trained)
 
     def _making(
         self, samples: Samples, judged: Table | Live | None, rule: str, thresholds: Thresholds
