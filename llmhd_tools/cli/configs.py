@@ -25,7 +25,19 @@ def path_of(name: str) -> Path:
 
 
 def read_config(path: str) -> dict[str, Any]:
-    """The values in a TOML file, or in the preset of that name. Raises BadParameter where there is no such file."""
+    """The values in a TOML file, or in the preset of that name, over those of the files that its ``base`` names.
+
+    ``base`` is one or several, relative to the file. Raises BadParameter where there is no such file.
+    """
+    given = _parse(path)
+    bases = given.pop("base", [])
+    found: dict[str, Any] = {}
+    for base in bases if isinstance(bases, list) else [bases]:
+        found |= read_config(base if base in PRESETS else str(Path(path).parent / str(base)))
+    return found | given
+
+
+def _parse(path: str) -> dict[str, Any]:
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -47,8 +59,6 @@ def _read(context: typer.Context, path: str) -> dict[str, Any]:
     options = {option.lstrip("-"): p for p in context.command.params for option in p.opts if option.startswith("--")}
     defaults = {}
     for name, value in read_config(path).items():
-        if name == "title":  # of the method, for tables
-            continue
         option = options.get(name.replace("_", "-"))
         if option is not None and option.name == "scorer":  # a file from elsewhere must not start programs
             raise typer.BadParameter(f"{path}: '{name}' runs a program, so it must stand on the command line")

@@ -83,7 +83,7 @@ def _open(
     if embeds(plan, given):
         assert texts is not None and embedder is not None
         aligned = texts.vectors(inputs.train, embedder, config.seed)
-    model = Model(dataset, config, plan.machine, start, vectors=aligned if plan.sampler == "semantic" else None)
+    model = Model(dataset, plan.training, machine=plan.machine, start=start, vectors=aligned)
     journal.begin()
     history = deque(maxlen=plan.staging.window)  # type: ignore[var-annotated]
     if keeps_history := plan.staged or plan.cleans:

@@ -62,6 +62,7 @@ class Plan:
     scorer: str | None = None  # a program that judges in the place of ``score``
     noise: bool = False  # whether to measure against known noise
     keep: bool = False  # whether to keep every epoch's files
+    title: str | None = None  # of the method, in tables
 
     def __post_init__(self) -> None:
         Selection.parse(self.stopping.select)
@@ -116,7 +117,7 @@ class Plan:
 
     def record(self) -> Record:
         """The choices that the result depends on, by name."""
-        kept: Record = {"scorer": self.scorer, "noise": self.noise, "keep": self.keep}
+        kept: Record = {"scorer": self.scorer, "noise": self.noise, "keep": self.keep, "title": self.title}
         for f in fields(self):
             section: Any = getattr(self, f.name)
             if isinstance(section, Section):

@@ -40,10 +40,10 @@ _ASKING = (
         Service: _ASKING,
         "items": _ASKING,
         "profiles": _ASKING,
-        "vectors": ({"clean": "graph", "text_weight": True},),
+        "vectors": ({"clean": "graph"},),
         "aligned": ({"negatives": "semantic"}, {"denoise": "llmhni"}),
     },
-    strict=("vectors",),
+    strict=("vectors", "aligned"),
 )
 def command(
     context: typer.Context,
@@ -94,6 +94,9 @@ def command(
             rich_help_panel="Language model",
         ),
     ] = None,
+    title: Annotated[
+        str | None, typer.Option("--title", help="The method's name in tables. [default: the folder's]", metavar="NAME")
+    ] = None,
     noise: Annotated[
         bool,
         typer.Option("--noise", help="Measure against TRAIN's known noise as well.", rich_help_panel=Measuring.title),
@@ -133,7 +136,7 @@ def command(
     from llmhd_tools.stages.texts import texts_of
 
     sections = model, machine, stopping, measuring, staging, pruning, judging, profiling
-    plan = Plan(*sections, cleaning, suspecting, inferring, relating, service, scorer, noise, keep)
+    plan = Plan(*sections, cleaning, suspecting, inferring, relating, service, scorer, noise, keep, title)
     paths = {"train": train, "valid": valid, "test": test, "items": items, "profiles": profiles}
     paths |= {"disliked": disliked, "vectors": vectors, "aligned": aligned}
     check_inputs(plan, paths)
