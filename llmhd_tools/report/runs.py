@@ -133,7 +133,7 @@ def _setting(run: Run, name: str) -> Any:
     return value
 
 
-def tell_odd(command: str, runs: Sequence[Run], split: str, pooled: bool = False) -> None:
+def tell_odd(runs: Sequence[Run], split: str, pooled: bool = False) -> None:
     """Say what makes the runs hard to compare: other rows in the files of one seed, an early end."""
     for key in sorted({run.key(pooled) for run in runs}):
         seed, alike = key[0], [run for run in runs if run.key(pooled) == key]

@@ -20,7 +20,7 @@ from llmhd_tools.settings import Machine, pick
 from llmhd_tools.settings import Model as Choices
 from llmhd_tools.stages.dataset import Dataset
 from llmhd_tools.stages.edges import Edges
-from llmhd_tools.stages.judge import Judge
+from llmhd_tools.stages.judge import Judge, Judged
 from llmhd_tools.stages.model_file import config_of, groups_of, state_of, to_arrays
 from llmhd_tools.stages.samples import samples_of, table_of
 from llmhd_tools.train import samplers
@@ -101,11 +101,13 @@ class Model:
         use_threads(self.machine.threads)
         return Trainer(self.config, graph, pick_device(self.machine.device), state, edges)
 
-    def train(self, samples: Table | None = None, judge: Judge | None = None) -> Tensors:
+    def train(self, samples: Table | None = None, judge: Judge | Table | None = None, **choices: Any) -> Tensors:
         """Train one epoch on ``samples`` (else on the epoch's own draw), without what the judge drops; its embeddings.
 
-        Samples of pairs that left the graph fall away, whatever is judged of them.
+        A table of judged rows is judged by the ``choices``, see ``Judged``. Samples of pairs that left the graph fall
+        away, whatever is judged of them.
         """
+        judge = Judged(judge, **choices) if isinstance(judge, Table) else judge
         arrays = samples_of(samples) if samples else self._draw(self.epoch + 1)
         making = self._making(arrays, judge)
         gone = self._gone(arrays, samples.source if samples else "the epoch's draw")
