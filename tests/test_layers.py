@@ -25,9 +25,9 @@ ALLOWED: dict[str, set[str]] = {
     "train": {"core"},
     "stages": {"core", "files", "llm", "train"},
     "measure": {"core", "files", "llm", "stages", "train"},
-    "run": {"core", "files", "llm", "train", "stages", "measure"},
+    "runs": {"core", "files", "llm", "train", "stages", "measure"},
     "report": {"core", "files"},
-    "cli": {"core", "files", "importers", "llm", "train", "stages", "measure", "run", "report"},
+    "cli": {"core", "files", "importers", "llm", "train", "stages", "measure", "runs", "report"},
     "__init__": set(),
     "__main__": {"cli"},
 }

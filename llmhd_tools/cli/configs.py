@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import typer
 
-FOLDER = Path(__file__).parent / "presets"
-PRESETS = ("paper", "best")
+from llmhd_tools.settings.configs import read_config
 
 
 def config(context: typer.Context, paths: list[str]) -> list[str]:
@@ -17,41 +14,6 @@ def config(context: typer.Context, paths: list[str]) -> list[str]:
     for path in paths:
         context.default_map = {**(context.default_map or {}), **_read(context, path)}
     return paths
-
-
-def path_of(name: str) -> Path:
-    """The file of a preset."""
-    return FOLDER / f"{name}.toml"
-
-
-def read_config(path: str) -> dict[str, Any]:
-    """The values in a TOML file, or in the preset of that name, over those of the files that its ``base`` names.
-
-    ``base`` is one or several, relative to the file. Raises BadParameter where there is no such file.
-    """
-    given = _parse(path)
-    bases = given.pop("base", [])
-    found: dict[str, Any] = {}
-    for base in bases if isinstance(bases, list) else [bases]:
-        found |= read_config(base if base in PRESETS else str(Path(path).parent / str(base)))
-    return found | given
-
-
-def _parse(path: str) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        with open(path_of(path) if path in PRESETS else path, "rb") as stream:
-            given: dict[str, Any] = tomllib.load(stream)
-            return given
-    except FileNotFoundError:
-        raise typer.BadParameter(f"{path}: no such file, and none of {', '.join(PRESETS)}") from None
-    except OSError as error:
-        raise typer.BadParameter(f"{path}: {(error.strerror or '').lower()}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"{path}: is not TOML ({error})") from None
 
 
 def _read(context: typer.Context, path: str) -> dict[str, Any]:

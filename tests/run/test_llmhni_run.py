@@ -121,7 +121,7 @@ def test_given_vectors_and_profiles_are_used_as_they_are(llmhd):
 @pytest.mark.parametrize("done", [1, 2, 3])
 def test_a_run_goes_on_as_if_it_had_not_stopped(llmhd, snapshot, done):
     llmhd(*run_line(*PARTS, "-o", "whole"))
-    from llmhd_tools.run.loop import Loop
+    from llmhd_tools.runs.loop import Loop
 
     epoch = Loop._epoch
 

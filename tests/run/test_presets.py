@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from llmhd_tools.cli.commands import prune, run, train_epoch, update_profiles
-from llmhd_tools.cli.configs import PRESETS, path_of
 from llmhd_tools.cli.options import expand
 from llmhd_tools.settings import Service, choices_of
+from llmhd_tools.settings.configs import PRESETS, path_of
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -131,8 +131,8 @@ def command(
 
     from llmhd_tools.cli.session import session, vector_session
     from llmhd_tools.files.jsonl import write_records
-    from llmhd_tools.run.loop import asks, embeds, run
-    from llmhd_tools.run.plan import Inputs, Plan, check_inputs
+    from llmhd_tools.runs.loop import asks, embeds, run_plan
+    from llmhd_tools.runs.plan import Inputs, Plan, check_inputs
     from llmhd_tools.stages.texts import texts_of
 
     sections = model, machine, stopping, measuring, staging, pruning, judging, profiling
@@ -152,6 +152,6 @@ def command(
             provider = asked.provider
         if embeds(plan, paths):
             embedder = opened.enter_context(vector_session(service, "run", None, provider)).provider
-        found = run(plan, inputs, output, provider, embedder, resume=resume, unused=unused)
+        found = run_plan(plan, inputs, output, provider, embedder, resume=resume, unused=unused)
     if found:
         write_records("-", found)
