@@ -52,3 +52,21 @@ __all__ = [
     "pick",
     "purpose",
 ]
+
+# All sections, in the order in which pages show them.
+SECTIONS: tuple[type[Section], ...] = (
+    Model,
+    Machine,
+    Stopping,
+    Measuring,
+    Staging,
+    Pruning,
+    Judging,
+    Profiles,
+    Cleaning,
+    Suspecting,
+    Inferring,
+    Relating,
+    Aligning,
+    Service,
+)
