@@ -187,9 +187,14 @@ class Inputs:
         return {name: value.source if value is not None else None for name, value in given.items()}
 
     def digests(self) -> Record:
-        """Of the content of each."""
+        """Of what counts in each: of interactions who touched what, of the others all."""
         given = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: value.digest() for name, value in given.items() if value is not None}
+        pairs = ("user", "item")
+        return {
+            name: value.digest(*pairs) if isinstance(value, Table) and value.kind == "interactions" else value.digest()
+            for name, value in given.items()
+            if value is not None
+        }
 
 
 def check_inputs(plan: Plan, given: Any) -> None:

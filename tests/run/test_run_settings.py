@@ -71,7 +71,7 @@ def test_a_config_file_may_list_what_words_separate_by_commas(llmhd, config):
         (CONFIG + "alpa = 3\n", "'alpa' is not an option of run"),
         (CONFIG + 'train = "x.jsonl"\n', "'train' is not an option of run"),
         (CONFIG.replace('"bpr"', '"hinge"'), "'hinge' is unknown"),
-        (CONFIG.replace("dim = 8", 'dim = "eight"'), "--dim 0 is below 1"),
+        (CONFIG.replace("dim = 8", 'dim = "eight"'), "'--dim'"),
         (CONFIG.replace("dim = 8", "dim = 0"), "--dim 0 is below 1"),
         (CONFIG.replace("dim = 8", "dim = true"), "'dim' must be a number or a string"),
         (CONFIG.replace("keep = true", 'keep = "yes"'), "'keep' must be true or false"),
@@ -117,6 +117,7 @@ def test_resume_on_other_interactions_is_refused(llmhd, words, snapshot):
     path.write_text(kept + json.dumps({"user": "u0", "item": "new"}) + "\n")
     told = "--train has other content than when the run in run began; --resume needs the same"
     assert told in llmhd.refused(2, *words("bpr", "none"), "-o", "run", "--resume")
+    path.write_text(kept)
     assert told.replace("train", "valid") in llmhd.refused(
         2, *words("bpr", "none"), "--valid", "test.jsonl", "-o", "run", "--resume"
     )

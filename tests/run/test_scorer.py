@@ -79,7 +79,7 @@ def test_a_scorer_that_loses_rows_is_refused(llmhd, words):
 
 
 def test_a_scorer_without_a_score_is_told(llmhd, words):
-    llmhd(*words("bpr", "llmhd", "--scorer", "cat", "-o", "run"))
+    llmhd(*words("bpr", "llmhd", "--scorer", "sh -c cat", "-o", "run"))
     assert "candidates a score, so it rescues none" in llmhd.err
 
 
