@@ -83,7 +83,8 @@ def update_profiles(
     if flags:
         inputs["flags"] = flags.digest()
     table = _flags_table(now, dataset)
-    params = asdict(pruning) | asdict(how) | {"llm": provider.name}
+    choices = asdict(pruning) | asdict(how)
+    params = {name: v for name, v in choices.items() if name not in ("selection", "update")} | {"llm": provider.name}
     table.meta = {"epoch": model.meta["epoch"], "made": made("update-profiles", params, inputs)}
     return Update(revised, table, flagged, positives, int(due.sum()) - positives, updated, failed)
 
