@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from llmhd_tools.llm.answers import parse
 from llmhd_tools.llm.calls import Call, key_of, prompt_tokens
+from llmhd_tools.llm.endings import NO_TEXT, fault_of
 from llmhd_tools.llm.prompts import ITEM_CHARS, PROFILE_CHARS, render, template_of
 from llmhd_tools.llm.provider import Answer, ItemView, Request, Revise, Score, Summarize, UserView, missing_text
+from llmhd_tools.llm.reasoning import spoken
 from llmhd_tools.llm.reply import Reply, read_completion
 
 if TYPE_CHECKING:
     from llmhd_tools.llm.engine import Question
 
 _AGAIN = "That reply could not be used: {fault}. Reply again, in exactly the form that was asked for and nothing else."
-_NO_ANSWER = {"length": "was cut off at the token limit", "content_filter": "was withheld by the content filter"}
 
 
 @dataclass
@@ -123,14 +124,16 @@ class Asked:
 
     def settle(self, call: Call, reply: Reply) -> Answer | Call:
         """The answer in a reply; for one that breaks the form, a second call that says what was wrong."""
-        if reply.finish not in ("stop", "eos", "end_turn"):
-            fault = _NO_ANSWER.get(reply.finish, f"ended with {reply.finish!r}")
+        fault = fault_of(reply.finish, reply.text)
+        if fault is None and reply.text.strip() and not spoken(reply.text).strip():
+            fault = NO_TEXT["reasoning"]
+        if fault is not None:
             return Answer(error=f"the answer {fault}")
-        if self.asker.expected and call.template == "score":
+        answer = parse(self.request, reply.text)
+        if answer.error is None and self.asker.expected and call.template == "score":
             if reply.expected is not None:
                 return Answer(reply.expected, p_mass=reply.p_mass)
             self.asker.sampled += 1
-        answer = parse(self.request, reply.text)
         if answer.error is None or call.again or not self.asker.ask_again:
             return answer
         fault = answer.error.split(" in the reply ")[0]
