@@ -84,7 +84,7 @@ def trained_once(tiny_once: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     model-1..3, emb-1..3, samples-2..4.npz, noisy-3, judged-3, verdicts-3.jsonl, profiles-2.jsonl and
     flags.npz (of epoch 2, so that epoch 3 can still be flagged); vectors.npz.
     """
-    from llmhd_tools.cli import main
+    from llmhd_tools.cli.app import main
 
     folder = Path(shutil.copytree(tiny_once, tmp_path_factory.mktemp("trained") / "data"))
 

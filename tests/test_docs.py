@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from llmhd_tools.cli import GROUPS, build_app
+from llmhd_tools.cli.app import GROUPS, build_app
 from llmhd_tools.files.schema import KINDS
 
 ROOT = Path(__file__).parent.parent

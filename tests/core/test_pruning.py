@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmhd_tools.commands.prune import prune
 from llmhd_tools.core import pruning
 from llmhd_tools.core.pruning import NoiseRate
 from llmhd_tools.core.sampling import Samples
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.tables import Table
+from llmhd_tools.stages.prune import prune
 
 USERS, ITEMS, DIM = 7, 9, 3
 

@@ -8,11 +8,11 @@ import torch
 from toys import CPU, graph_of, points, random_graph
 
 from llmhd_tools.errors import InputError, UsageError
-from llmhd_tools.train import losses
 from llmhd_tools.train.batch import Batch
 from llmhd_tools.train.config import Config
 from llmhd_tools.train.denoisers import build
 from llmhd_tools.train.denoisers.dcf import damped, lower_bound
+from llmhd_tools.train.ops import losses
 
 GRAPH = random_graph(40, 40, share=0.9)
 

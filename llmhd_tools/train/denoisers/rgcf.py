@@ -21,10 +21,10 @@ from llmhd_tools.core.seeds import generator
 from llmhd_tools.train.backbones import Backbone
 from llmhd_tools.train.batch import Batch, Params, Rows
 from llmhd_tools.train.config import Config, option
-from llmhd_tools.train.contrast import LOW, Contrast, counted
 from llmhd_tools.train.denoisers import Denoiser
-from llmhd_tools.train.propagation import Adjacency
-from llmhd_tools.train.weighted import Pattern, Weighted
+from llmhd_tools.train.ops.contrast import LOW, Contrast, counted
+from llmhd_tools.train.ops.propagation import Adjacency
+from llmhd_tools.train.ops.weighted import Pattern, Weighted
 
 
 @dataclass(frozen=True)
