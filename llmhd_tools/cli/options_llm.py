@@ -44,10 +44,22 @@ class LlmOptions:
     api_key_file: Annotated[
         File, _option("--api-key-file", "Read the key from a file, not OPENAI_API_KEY.", metavar="FILE")
     ] = None
+    key_header: Annotated[
+        File,
+        _option(
+            "--key-header", "Send the key in this header, such as api-key (Azure). [Authorization]", metavar="NAME"
+        ),
+    ] = None
+    header_file: Annotated[
+        File, _option("--header-file", "More headers, 'Name: value' a line; none is ever shown.", metavar="FILE")
+    ] = None
     domain: Annotated[
         str, _option("--domain", "Wording of the prompts: books, restaurants, games, movies, generic.")
     ] = "generic"
     templates: Annotated[File, _option("--templates", "Your own seven templates instead.", metavar="FOLDER")] = None
+    no_system: Annotated[
+        bool, _option("--no-system", "Send the role inside the user message: for models without a system message.")
+    ] = False
     param: Annotated[
         list[str],
         _option(
@@ -67,7 +79,9 @@ class LlmOptions:
     max_in_flight: Annotated[int, _option("--max-in-flight", "At most so many calls at a time.", min=1, max=4096)] = 64
     rpm: Annotated[Rate, _option("--rpm", "At most so many requests a minute.", callback=_rate)] = None
     tpm: Annotated[Rate, _option("--tpm", "At most so many tokens a minute.", callback=_rate)] = None
-    deadline: Annotated[float, _option("--deadline", "Seconds that one call may take.", callback=_rate)] = 60.0
+    deadline: Annotated[
+        float, _option("--deadline", "Seconds for a call, once those before it are answered.", callback=_rate)
+    ] = 60.0
     attempts: Annotated[int, _option("--attempts", "At most so many attempts at one call.", min=1, max=10)] = 5
     usage: Annotated[
         File,

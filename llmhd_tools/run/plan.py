@@ -14,7 +14,15 @@ from llmhd_tools.run.denoisers.llmhni import Inferring
 from llmhd_tools.stages.relate import Disputing
 
 Record = dict[str, Any]
-_OF_LLM = ("llm", "domain", "templates", "param", "budget", "expected_score")  # those that answers depend on
+_OF_LLM = (
+    "llm",
+    "domain",
+    "templates",
+    "no_system",
+    "param",
+    "budget",
+    "expected_score",
+)  # those that answers depend on
 _MAY_CHANGE = ("epochs", "patience", "threads")  # of a run's settings, when it goes on
 _JUDGING = ("rule", "threshold_alpha", "pair_threshold", "positive_threshold", "negative_threshold", "band")
 

@@ -12,10 +12,11 @@ from fault_server import FAULTS, FaultServer
 
 from llmhd_tools.errors import ServiceError
 from llmhd_tools.llm.cache import Cache
-from llmhd_tools.llm.calls import Call, Failed, Refused, Reply, Retry, key_of
+from llmhd_tools.llm.calls import Call, Denied, Failed, Refused, Reply, Retry, key_of
 from llmhd_tools.llm.requests import Answer
 from llmhd_tools.llm.service.attempts import Attempts
 from llmhd_tools.llm.service.client import Client
+from llmhd_tools.llm.service.endpoint import Endpoint
 from llmhd_tools.llm.service.engine import Engine
 from llmhd_tools.llm.service.limits import Limits
 from llmhd_tools.llm.usage import Usage
@@ -23,12 +24,20 @@ from llmhd_tools.llm.usage import Usage
 KEY = "sk-canary-7f3d9a51c2"
 RETRIED = {
     "cut-json", "empty", "bad-utf8", "html", "list", "empty-object", "null-choices", "error-200", "no-choices",
-    "null-content", "int-content", "deep", "short-body", "reset", "close", "garbage", "429", "429-negative", "429-nan",
+    "int-content", "deep", "short-body", "reset", "close", "garbage", "429", "429-negative", "429-nan",
     "429-long", "429-date", "429-bare", "500", "502", "503", "529", "hang", "drip", "bomb", "huge",
+    "5-error", "5-abort", "5-broken-choice", "9-no-system-500", "12-full", "25-elsewhere",
 }  # fmt: skip
-FAILED = {"400", "413", "422"}
-STOPS = {"quota", "401", "403", "404", "302", "307"}
-REPLIES = {"length", "filtered", "refusal", "chatty"}
+FAILED = {
+    "400", "413", "422", "7-flagged", "8-flat", "8-detail", "8-details", "8-text", "9-no-system", "10-parameter", "16-logprobs",
+}  # fmt: skip
+DENIED = {"403"}
+STOPS = {"quota", "401", "404", "302", "307", "6-402", "6-moonshot", "6-anthropic", "6-flat", "6-in-200"}
+REPLIES = {
+    "length", "filtered", "refusal", "chatty", "null-content", "1-eos", "1-upper", "2-think", "4-late-number", "4-no-form",
+    "14-reasoning", "14-reasoning-parts", "14-parts", "14-tool", "28-bare", "28-fractions",
+}  # fmt: skip
+CROWDED = {"reset", "close", "short-body", "garbage", "hang", "drip", "503", "529", "12-full"}
 
 
 def call(number: int = 0) -> Call:
@@ -41,7 +50,7 @@ def outcome(server: FaultServer, transport: str, monkeypatch) -> Reply | Excepti
         monkeypatch.setitem(sys.modules, "aiohttp", None)  # as if it were not installed
     else:
         pytest.importorskip("aiohttp")
-    client = Client(server.url, KEY, deadline=0.7, most=4)
+    client = Client(Endpoint(server.url, key=KEY), deadline=0.7, most=4)
 
     async def ask() -> Reply | Exception:
         try:
@@ -55,7 +64,7 @@ def outcome(server: FaultServer, transport: str, monkeypatch) -> Reply | Excepti
 
 
 def test_every_fault_has_its_expectation():
-    assert set(FAULTS) == RETRIED | FAILED | STOPS | REPLIES
+    assert set(FAULTS) == RETRIED | FAILED | DENIED | STOPS | REPLIES
 
 
 @pytest.mark.parametrize("transport", ["aiohttp", "httpx2"])
@@ -65,7 +74,8 @@ def test_a_fault_ends_cleanly(fault, transport, monkeypatch):
         server.elsewhere = elsewhere.url.removesuffix("/v1")
         found = outcome(server, transport, monkeypatch)
         kind = next(
-            kind for names, kind in [(RETRIED, Retry), (FAILED, Refused), (STOPS, ServiceError), (REPLIES, Reply)]
+            kind
+            for names, kind in [(RETRIED, Retry), (FAILED, Refused), (DENIED, Denied), (STOPS, ServiceError), (REPLIES, Reply)]
             if fault in names
         )  # fmt: skip
         assert type(found) is kind, found
@@ -74,6 +84,8 @@ def test_a_fault_ends_cleanly(fault, transport, monkeypatch):
             assert found.after == 1.0 and found.slower
         if fault in ("429-negative", "429-nan", "429-date", "429-bare"):
             assert found.after is None
+        if isinstance(found, Retry):
+            assert found.crowded == (fault in CROWDED)
         if isinstance(found, Exception):
             assert KEY not in repr(found) and "\n" not in str(found)
 
@@ -88,7 +100,7 @@ class Asked:
 
 def engine(server: FaultServer, cache: Cache, limits: Limits | None = None, *, deadline: float = 2, **more) -> Engine:
     limits = limits or Limits(8)
-    client = Client(server.url, KEY, deadline=deadline, most=limits.most)
+    client = Client(Endpoint(server.url, key=KEY), deadline=deadline, most=limits.most)
     return Engine(Attempts(client.ask, limits, backoff=0.02, **more), cache, Usage(), "h")
 
 

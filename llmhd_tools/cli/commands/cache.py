@@ -49,6 +49,7 @@ def command(
     from llmhd_tools.files.jsonl import Record, write_records
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.llm.cache import Cache
+    from llmhd_tools.llm.endings import fault_of
 
     check_output(output)
     if action == "prune" and model is None and older_than is None and not unfinished:
@@ -60,7 +61,7 @@ def command(
             for row in answers.rows()
             if (model is None or row[2] == model)
             and (before is None or row[4] <= before)
-            and not (unfinished and row[5].finish == "stop")
+            and not (unfinished and fault_of(row[5].finish, row[5].text) is None)
         )
         if action == "prune":
             keys = [row[0] for row in chosen]

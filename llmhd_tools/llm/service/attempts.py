@@ -35,11 +35,10 @@ class Attempts:
         *,
         most: int = MOST,
         backoff: float = BACKOFF,
-        fallbacks: Fallbacks | None = None,
     ) -> None:
         self._send, self.limits = send, limits
         self._most, self._backoff = most, backoff
-        self._fallbacks = fallbacks or Fallbacks()
+        self._fallbacks = Fallbacks()
         self._random = random.Random()  # spreads retries; never in a result
         self._hopeless = self._refused = self._denied = 0
         self._silent: set[str] = set()

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from llmhd_tools.errors import InputError, LlmhdError
 from llmhd_tools.llm.cache import Cache
-from llmhd_tools.llm.calls import Call, Failed, Reply
+from llmhd_tools.llm.calls import Call, Failed, Refused, Reply
 from llmhd_tools.llm.requests import Answer
 from llmhd_tools.llm.service.attempts import Attempts
 from llmhd_tools.llm.service.deadline import Deadline
@@ -126,6 +126,8 @@ class Engine:
         """What the cache makes of a question: its answer, or the call that must be sent."""
         while (reply := self._cache.get(call.key)) is not None:
             self._usage.cached(call)
+            if self._attempts is not None:
+                self._attempts.works = True
             settled = question.settle(call, reply)
             if isinstance(settled, Answer):
                 return settled
@@ -174,6 +176,8 @@ class Engine:
             try:
                 reply = await self._attempts.reply(call)
             except Failed as fault:
+                if isinstance(fault, Refused):
+                    self._attempts.refused(fault)
                 self._usage.failed(call)
                 return Answer(error=str(fault))
             self._usage.sent(call, reply)

@@ -8,11 +8,12 @@ of a run, and is told once. The answer is kept under the key of the call as it w
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from llmhd_tools import notes
 from llmhd_tools.llm.calls import Call
+from llmhd_tools.llm.prompts import without_system
 
 _FEWER = (20, 5, 0)  # top_logprobs: what is asked for, what vLLM's servers allow, none
 _SYSTEM = re.compile(
@@ -29,10 +30,9 @@ _LOGPROBS = re.compile(r"log_?probs|log[ -]prob", re.IGNORECASE)
 
 
 class Fallbacks:
-    """What a service has been found not to take; ``tell`` says it to a person."""
+    """What a service has been found not to take; each finding is told once."""
 
-    def __init__(self, tell: Callable[[str], None] = lambda line: None) -> None:
-        self._tell = tell
+    def __init__(self) -> None:
         self._no_system = False
         self._logprobs: int | None = None  # the most; 0 is none at all
 
@@ -57,23 +57,17 @@ class Fallbacks:
         body = asked.body
         if _has_system(body) and _SYSTEM.search(refusal) and _NOT.search(refusal):
             self._no_system = True
-            self._tell("the model takes no system message: the role goes into the user message (as by --no-system)")
+            notes.note("the model takes no system message: the role goes into the user message (as by --no-system)")
             return True
         top = body.get("top_logprobs")
         if top and _LOGPROBS.search(refusal):
             allowed = [int(number) for number in re.findall(r"\b\d{1,3}\b", refusal) if 0 < int(number) < min(top, 100)]
             self._logprobs = max(allowed, default=next(fewer for fewer in _FEWER if fewer < top))
             what = f"at most {self._logprobs}" if self._logprobs else "no"
-            self._tell(f"the service gives {what} top_logprobs; it is asked for no more")
+            notes.note(f"the service gives {what} top_logprobs; it is asked for no more")
             return True
         return False
 
 
 def _has_system(body: dict[str, Any]) -> bool:
     return bool(body.get("messages")) and body["messages"][0]["role"] == "system"
-
-
-def without_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The messages with the system message at the head of the first user message."""
-    system, user, *more = messages
-    return [{"role": "user", "content": f"{system['content']}\n\n{user['content']}"}, *more]

@@ -70,7 +70,7 @@ class Limits:
         if not self._waiting and self._ready_at(tokens) <= _now():
             self._take(tokens)
             return _now()
-        turn = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._waiting.append((turn, tokens))
         self._wake()
         try:

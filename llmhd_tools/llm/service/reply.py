@@ -117,14 +117,15 @@ def _text_of(content: Any, message: Mapping[str, Any]) -> tuple[str, str | None]
         for part in parts
         if isinstance(part, str) or part.get("type") in (None, "text", "output_text")
     ]
+    held: str | None = None
     if message.get("refusal") or "refusal" in kinds:
         held = "refusal"
     elif message.get("tool_calls") or message.get("function_call"):
         held = "tool_calls"
     elif any(message.get(name) for name in _REASONING) or any(_REASONED.search(kind) for kind in kinds):
         held = "reasoning"
-    else:
-        held = "empty" if content is None else None
+    elif content is None:
+        held = "empty"
     return "".join(texts), held
 
 
