@@ -44,6 +44,7 @@ class Attempts:
         self._silent: set[str] = set()
         self._denial = ""
         self.works = False  # whether the service has answered such calls before
+        self.over: ServiceError | None = None  # why no call is sent any more
 
     async def reply(self, call: Call, most: int | None = None) -> Reply:
         """The reply to a call. Raises Failed when there will be none, ServiceError when no call will have one.
@@ -53,6 +54,9 @@ class Attempts:
         faults = slowed = 0
         while True:
             sent, alone = await self.limits.acquire(call.tokens), self.limits.alone
+            if self.over is not None:
+                self.limits.release(self.over)
+                raise self.over
             asked = self._fallbacks.apply(call)
             try:
                 reply = await self._send(asked)
@@ -69,6 +73,7 @@ class Attempts:
                     pause = min(LONGEST_BACKOFF, self._backoff * 2 ** (faults + slowed - 1))
                     await asyncio.sleep(pause * self._random.uniform(0.75, 1.25))
             except BaseException as fault:
+                self.over = self.over or (fault if isinstance(fault, ServiceError) else None)
                 self.limits.release(fault, sent=sent)
                 if isinstance(fault, Failed):  # the service is there
                     self._heard()
@@ -88,7 +93,7 @@ class Attempts:
         if self._denied >= (HOPELESS if self.works else DENIED):
             self._stop_denied()
         if not self.works and self._refused >= HOPELESS:
-            raise ServiceError(f"{HOPELESS} calls were refused and none was answered; {fault}")
+            self._stop(f"{HOPELESS} calls were refused and none was answered; {fault}")
 
     def finish(self) -> None:
         """Raise ServiceError where all calls were denied, however few they were."""
@@ -96,7 +101,11 @@ class Attempts:
             self._stop_denied()
 
     def _stop_denied(self) -> NoReturn:
-        raise ServiceError(f"{self._denial}; check the key (OPENAI_API_KEY, --api-key-file) and what it may do")
+        self._stop(f"{self._denial}; check the key (OPENAI_API_KEY, --api-key-file) and what it may do")
+
+    def _stop(self, reason: str) -> NoReturn:
+        self.over = ServiceError(reason)
+        raise self.over
 
     def _heard(self) -> None:
         self._hopeless = 0
@@ -109,12 +118,12 @@ class Attempts:
         elif alone:
             self._silent.add(call.key)
         if len(self._silent) >= SILENT:
-            raise ServiceError(f"{SILENT} calls in a row failed, one at a time; {_advised(fault)}")
+            self._stop(f"{SILENT} calls in a row failed, one at a time; {_advised(fault)}")
 
     def _give_up(self, fault: Retry, attempts: int, counts: bool) -> NoReturn:
         self._hopeless += counts
         if self._hopeless >= HOPELESS:
-            raise ServiceError(f"{HOPELESS} calls in a row failed; {_advised(fault)}")
+            self._stop(f"{HOPELESS} calls in a row failed; {_advised(fault)}")
         raise Failed(f"{fault}; {attempts} attempts")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -79,9 +79,13 @@ class Client:
         import openai
 
         transport = open_transport(self._proxy, self.most)
-        plain = httpx2.AsyncClient(transport=transport, follow_redirects=False, timeout=None)
-        headers = {"Accept-Encoding": "identity"}
-        return openai.AsyncOpenAI(max_retries=0, timeout=None, http_client=plain, **_settings(self.endpoint, headers))
+        hooks = {"request": [self._open_request]}
+        plain = httpx2.AsyncClient(transport=transport, follow_redirects=False, timeout=None, event_hooks=hooks)
+        return openai.AsyncOpenAI(max_retries=0, timeout=None, http_client=plain, **_settings(self.endpoint))
+
+    async def _open_request(self, request: Any) -> None:
+        _give_key(request, self.endpoint)
+        request.headers["Accept-Encoding"] = "identity"
 
     async def close(self) -> None:
         """Close the connections."""
@@ -98,17 +102,14 @@ def _root(error: BaseException) -> str:
     return (str(error) or type(error).__name__)[:120]
 
 
-def _settings(endpoint: Endpoint, headers: dict[str, str]) -> dict[str, Any]:
-    """What both of openai's clients are told of an endpoint."""
-    import openai
+def _settings(endpoint: Endpoint) -> dict[str, Any]:
+    """What both of openai's clients are told of an endpoint: no secret, so that none of their logs can hold one."""
+    return {"base_url": endpoint.url, "api_key": "none", "default_query": dict(endpoint.query)}
 
-    sent: dict[str, Any] = {BEARER: openai.Omit(), **headers, **endpoint.sent}
-    return {
-        "base_url": endpoint.url,
-        "api_key": endpoint.key,
-        "default_query": dict(endpoint.query),
-        "default_headers": sent,
-    }
+
+def _give_key(request: Any, endpoint: Endpoint) -> None:
+    request.headers.pop(BEARER, None)
+    request.headers.update(endpoint.sent)
 
 
 class BatchService:
@@ -120,8 +121,9 @@ class BatchService:
 
         self._openai, self._endpoint = openai, endpoint
         transport = httpx2.HTTPTransport(proxy=proxy_of(endpoint.url))
-        plain = httpx2.Client(transport=transport, follow_redirects=False, timeout=600)
-        self._client = openai.OpenAI(max_retries=3, timeout=600, http_client=plain, **_settings(endpoint, {}))
+        hooks: dict[str, list[Callable[..., Any]]] = {"request": [partial(_give_key, endpoint=endpoint)]}
+        plain = httpx2.Client(transport=transport, follow_redirects=False, timeout=600, event_hooks=hooks)
+        self._client = openai.OpenAI(max_retries=3, timeout=600, http_client=plain, **_settings(endpoint))
 
     @contextlib.contextmanager
     def _clean(self) -> Iterator[None]:

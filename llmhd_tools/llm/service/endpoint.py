@@ -53,7 +53,8 @@ def open_endpoint(
 ) -> Endpoint:
     """The endpoint of the options and the environment. Raises UsageError or InputError where they are no good."""
     url, query = address(base_url)
-    headers = read_headers(header_file) if header_file else {}
+    headers = _headers(os.environ.get("OPENAI_CUSTOM_HEADERS", ""), "OPENAI_CUSTOM_HEADERS")
+    headers |= _headers(_read(header_file, "the headers"), header_file) if header_file else {}
     if key_header is not None and not _HEADER.fullmatch(key_header):
         raise UsageError(f"--key-header '{key_header}' is no name of a header, such as api-key")
     name = BEARER if key_header is None or key_header.lower() == BEARER.lower() else key_header
@@ -94,16 +95,16 @@ def read_key(path: str | None, url: str) -> str:
     return key or "none"
 
 
-def read_headers(path: str) -> dict[str, str]:
-    """The headers of a file, ``Name: value`` a line; blank lines and those that begin with # count for nothing."""
+def _headers(text: str, where: str) -> dict[str, str]:
+    """Headers, ``Name: value`` a line; blank lines and those that begin with # count for nothing."""
     headers: dict[str, str] = {}
-    for number, line in enumerate(_read(path, "the headers").splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         name, colon, value = line.partition(":")
         name, value = name.strip(), value.strip()
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         if not colon or not _HEADER.fullmatch(name) or not value or not (value.isascii() and value.isprintable()):
-            raise InputError("is not a header, such as 'api-key: ...'", where=path, line=number)
+            raise InputError("is not a header, such as 'api-key: ...'", where=where, line=number)
         headers[name] = value
     return headers
 

@@ -68,6 +68,8 @@ class Engine:
         size = max(256, self._ahead * self._workers)
         workers: list[asyncio.Task[None]] = []
         self._fatal = None
+        if self._attempts is not None:
+            self._attempts.over = None
         try:
             while True:
                 more = self._fill(source, window, size)
