@@ -17,6 +17,7 @@ from typing import IO, Any, cast
 from llmhd_tools.errors import InputError
 
 STDIO = "-"
+STDOUT = "stdout"  # where nothing can be written, in a message
 _PART = ".part"  # the end of a name while the file is being written
 MAX_LINE = 64 << 20  # bytes; a longer line is refused before it fills the memory
 
@@ -173,14 +174,14 @@ def open_out(path: str) -> Iterator[IO[bytes]]:
     """
     if path == STDIO:
         if sys.stdout is None or sys.stdout.closed:
-            raise InputError("standard output is closed", where=STDIO)
+            raise InputError("standard output is closed", where=STDOUT)
         try:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise InputError(f"cannot be written: {_reason(error)}", where=STDIO) from None
+            raise InputError(f"cannot be written: {_reason(error)}", where=STDOUT) from None
         return
     check_output(path)
     target = Path(path)

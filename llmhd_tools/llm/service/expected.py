@@ -62,6 +62,8 @@ def _chances(tokens: list[Token], start: int, number: str) -> dict[int, float] |
             found[int(spelt[1])] = found.get(int(spelt[1]), 0.0) + chance
             unsure += chance * ((spelt[1], spelt[2]) == ("1", ""))
     shown = token.text[start:].strip()
+    if shown != "1" and unsure > UNSURE and 10 not in found:
+        return None
     if shown == number[0]:  # the next token says whether it went on
         more = tokens[index + 1].chances if index + 1 < len(tokens) else {}
         goes_on = {other: chance for other, chance in more.items() if other[:1].isdigit()}
@@ -70,8 +72,6 @@ def _chances(tokens: list[Token], start: int, number: str) -> dict[int, float] |
         if shown == "1":
             ten = math.fsum(chance for other, chance in goes_on.items() if re.match(r"0(?!\d)", other))
             found[10] = found.get(10, 0.0) + first * ten
-    elif unsure > UNSURE and 10 not in found:
-        return None
     return found
 
 
