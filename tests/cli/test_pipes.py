@@ -70,7 +70,7 @@ def test_a_closed_stdout_is_an_error(
 ) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     assert main(words(folder, name)) == 1
-    assert capfd.readouterr().err == f"llmhd {name}: -: standard output is closed\n"
+    assert capfd.readouterr().err == f"llmhd {name}: stdout: is closed\n"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -112,7 +112,7 @@ def test_in_a_real_shell(folder: Path) -> None:
     )
     assert done.stdout.splitlines() == ['{"user": 0, "item": 0}', "141", "1", "1", "1", "1", "1"]
     full = "llmhd convert: stdout: cannot be written: no space left on device"
-    closed = ["llmhd validate: -: standard output is closed", "llmhd convert: -: standard input is closed"]
+    closed = ["llmhd validate: stdout: is closed", "llmhd convert: stdin: is closed"]
     assert done.stderr.splitlines() == [full, full, *closed]
 
 
