@@ -20,7 +20,7 @@ _MARK = re.compile(
       | \[(?:{_NAMES})\]                                        # [THINK]
       | ◁(?:{_NAMES})▷
       | <\|channel\|?>\s*(?:analysis|commentary|thought)\b
-      | \Aanalysis(?=.{{1,100000}}?assistantfinal)              # the same after a server has dropped the control tokens
+      | \Aanalysis(?=(?-i:[A-Z])|.{{1,100000}}?assistantfinal)  # the same where a server dropped the control tokens
       | <unused94>
       | <\|inner_prefix\|>
       | \A\s*here(?:\ is|['’]s)\ my\ thought\ process:
