@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import random
+import ssl
 import sys
 import threading
 from collections import Counter, deque
@@ -203,6 +204,8 @@ FAULTS: dict[str, Fault] = {
         completion(None, "tool_calls", message={"tool_calls": [{"id": "x", "function": {"name": "f"}}]})
     ),
     "16-logprobs": lambda c, b: error(400, "invalid_request_error", "top_logprobs must be between 0 and 5"),
+    "25-stream": lambda c, b: response(b'data: {"choices": []}\n\ndata: [DONE]\n\n', kind="text/event-stream"),
+    "25-gzip": lambda c, b: response(gzip.compress(b"{}"), 200, "Content-Encoding: gzip"),
     "25-elsewhere": lambda c, b: response({"error": "Unexpected endpoint or method. (POST /chat/completions)"}),
     "28-bare": lambda c, b: response(completion("<s>8</s>", None) | {"usage": None}),
     "28-fractions": lambda c, b: response(
@@ -256,9 +259,10 @@ class FaultServer:
         latency: float = 0.0,
         slots: int | None = None,
         room: int = 1 << 30,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.behave, self.latency = behave or (lambda body, number: None), latency
-        self.slots, self.room, self.working = slots, room, 0
+        self.slots, self.room, self.working, self.tls = slots, room, 0, tls
         self.queue: deque[tuple[Connection, Body, int]] = deque()
         self.heads: list[tuple[str, dict[str, str]]] = []  # request lines and headers
         self.elsewhere = ""
@@ -282,7 +286,7 @@ class FaultServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"http{'s' * bool(self.tls)}://127.0.0.1:{self.port}/v1"
 
     def serve(self) -> None:
         """Put waiting requests into free slots."""
@@ -297,7 +301,7 @@ class FaultServer:
 
     async def _serve(self, started: threading.Event | None = None) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await self._loop.create_server(lambda: Connection(self), "127.0.0.1", 0, backlog=512)
+        server = await self._loop.create_server(lambda: Connection(self), "127.0.0.1", 0, backlog=512, ssl=self.tls)
         self.port = server.sockets[0].getsockname()[1]
         if started:
             started.set()

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
 import re
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -149,8 +156,6 @@ def test_9_some_say_so_with_a_500(scored):
 
 
 def test_9_an_empty_role_sends_none(scored, llmhd):
-    import shutil
-
     from llmhd_tools.llm import prompts
 
     shutil.copytree(Path(prompts.__file__).with_name("templates") / "books", "mine")
@@ -268,16 +273,84 @@ def test_25_a_wrong_address_is_told_in_the_services_words(scored):
         assert "Unexpected endpoint or method" in errors[0]
 
 
+@pytest.mark.parametrize("fault", ["502", "529", "no-choices", "12-full", "5-error"])
+def test_24_now_and_then_something_fails(fault, scored):
+    with FaultServer(lambda body, number: fault if number in (3, 7, 11) else None) as server:
+        done, scores, _ = scored(server, rows=30)
+        assert done.returncode == 0 and None not in scores and len(server.times) == 33
+
+
+@pytest.mark.parametrize("hidden", [(), ("aiohttp",)])
+def test_26_a_certificate_of_ones_own(hidden, scored, monkeypatch, tmp_path):
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl here to make a certificate")
+    hide(monkeypatch, tmp_path, *hidden)
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=x -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run([*make.split(), "-keyout", "key.pem", "-out", "cert.pem"], check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain("cert.pem", "key.pem")
+    with FaultServer(tls=tls) as server:
+        done, _, errors = scored(server, "--attempts", "1", rows=1)
+        assert done.returncode == 1 and re.search("certificate.verify.failed", errors[0].lower())
+        monkeypatch.setenv("SSL_CERT_FILE", "cert.pem")
+        assert scored(server, rows=1)[0].returncode == 0
+
+
 def test_28_a_model_named_with_a_colon(shop, llmhd):
     with FaultServer() as server:
         done = llmhd(*shop(2), "--llm", "openai:qwen2.5:7b", "--base-url", server.url)
         assert done.returncode == 0 and server.bodies[0]["model"] == "qwen2.5:7b"
 
 
+def hide(monkeypatch, folder: Path, *modules: str) -> None:
+    """Let the tool's process find these modules missing."""
+    for module in modules:
+        (folder / "hidden").mkdir(exist_ok=True)
+        (folder / "hidden" / f"{module}.py").write_text("raise ImportError('hidden')")
+        monkeypatch.setenv("PYTHONPATH", f"{folder / 'hidden'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+
+
+@contextlib.contextmanager
+def socks_proxy():
+    """A SOCKS 5 proxy on loopback without a password; gives its port and the ports that were asked for."""
+    asked: list[int] = []
+
+    async def forward(reader, writer) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+        writer.close()
+
+    async def serve(reader, writer) -> None:
+        _, methods = await reader.readexactly(2)
+        await reader.readexactly(methods)
+        writer.write(b"\x05\x00")
+        kind = (await reader.readexactly(4))[3]
+        length = 4 if kind == 1 else (await reader.readexactly(1))[0]
+        host = await reader.readexactly(length)
+        port = int.from_bytes(await reader.readexactly(2), "big")
+        asked.append(port)
+        there = await asyncio.open_connection(socket.inet_ntoa(host) if kind == 1 else host.decode(), port)
+        writer.write(b"\x05\x00\x00\x01" + bytes(6))
+        await asyncio.gather(forward(reader, there[1]), forward(there[0], writer))
+
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0))
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.sockets[0].getsockname()[1], asked
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+
+
 class TestProxies:
     """11: what the environment names as proxy is used, or refused with the variable's name; never a crash."""
 
-    def test_http_proxies_in_both_spellings_and_not_where_no_proxy_says_so(self, scored, monkeypatch):
+    @pytest.mark.parametrize("hidden", [(), ("aiohttp",)])
+    def test_http_proxies_in_both_spellings_and_not_where_no_proxy_says_so(self, hidden, scored, monkeypatch, tmp_path):
+        hide(monkeypatch, tmp_path, *hidden)
         with FaultServer() as proxy, FaultServer() as server:
             host = proxy.url.removesuffix("/v1")
             for value in (host, host.removeprefix("http://")):
@@ -298,11 +371,8 @@ class TestProxies:
             assert scored(server, "--cache", "no", rows=1)[0].returncode == 0 and len(proxy.times) == before + 1
 
     @pytest.mark.parametrize("value", ["socks5://127.0.0.1:9", "socks://127.0.0.1:9", "SOCKS5H://127.0.0.1:9"])
-    def test_a_socks_proxy_needs_its_extra(self, value, scored, llmhd, monkeypatch):
-        import importlib.util
-
-        if importlib.util.find_spec("socksio") is not None:
-            pytest.skip("socksio is installed")
+    def test_a_socks_proxy_needs_its_extra(self, value, scored, llmhd, monkeypatch, tmp_path):
+        hide(monkeypatch, tmp_path, "socksio")
         monkeypatch.setenv("ALL_PROXY", value)
         with FaultServer() as server:
             Path("r.jsonl").write_text(json.dumps({"custom_id": "a", "url": "/v1/chat/completions", "body": {}}) + "\n")
@@ -310,6 +380,19 @@ class TestProxies:
                 assert done.returncode == 2 and "ALL_PROXY names a SOCKS proxy" in done.stderr, done.stderr
             monkeypatch.setenv("NO_PROXY", "127.0.0.1")
             assert scored(server)[0].returncode == 0
+
+    def test_a_socks_proxy_is_used(self, scored, llmhd, monkeypatch):
+        pytest.importorskip("socksio", reason="socksio is not installed: no SOCKS proxy is tried")
+        batch = {"id": "b-1", "object": "batch", "status": "completed"}
+        with socks_proxy() as (port, asked), FaultServer() as server:
+            server.routes = {"/v1/batches/b-1": lambda *_: response(batch)}
+            for value in (f"socks5://127.0.0.1:{port}", f"socks://127.0.0.1:{port}", f"socks5h://127.0.0.1:{port}"):
+                monkeypatch.setenv("ALL_PROXY", value)
+                before = len(asked)
+                done, scores, _ = scored(server, "--cache", value[:7], rows=1)
+                assert done.returncode == 0 and None not in scores, done.stderr
+                assert llmhd("batch", "status", "b-1", "--base-url", server.url).returncode == 0
+                assert asked[before:] == [server.port, server.port]
 
     @pytest.mark.parametrize("value", ["ftp://h:1", "socks4://h:1", "http://", "http://h:x", "a b", "http://h:99999"])
     def test_what_is_no_proxy_is_told_by_its_name(self, value, scored, monkeypatch):

@@ -26,7 +26,7 @@ RETRIED = {
     "cut-json", "empty", "bad-utf8", "html", "list", "empty-object", "null-choices", "error-200", "no-choices",
     "int-content", "deep", "short-body", "reset", "close", "garbage", "429", "429-negative", "429-nan",
     "429-long", "429-date", "429-bare", "500", "502", "503", "529", "hang", "drip", "bomb", "huge",
-    "5-error", "5-abort", "5-broken-choice", "9-no-system-500", "12-full", "25-elsewhere",
+    "5-error", "5-abort", "5-broken-choice", "9-no-system-500", "12-full", "25-elsewhere", "25-stream", "25-gzip",
 }  # fmt: skip
 FAILED = {
     "400", "413", "422", "7-flagged", "8-flat", "8-detail", "8-details", "8-text", "9-no-system", "10-parameter", "16-logprobs",

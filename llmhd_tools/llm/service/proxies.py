@@ -6,7 +6,6 @@ with the variable's name, before anything is sent.
 
 from __future__ import annotations
 
-import importlib.util
 import ipaddress
 import os
 from urllib.parse import urlsplit
@@ -41,11 +40,14 @@ def proxy_of(url: str) -> str | None:
         raise UsageError(
             f"{name} is no proxy that can be used here; give {what}, unset it, or name the service in NO_PROXY"
         )
-    if found.startswith("socks") and importlib.util.find_spec("socksio") is None:
-        raise UsageError(
-            f"{name} names a SOCKS proxy, which needs the package socksio (the extra [socks]): install it, unset the variable, "
-            "or name the service in NO_PROXY"
-        )
+    if found.startswith("socks"):
+        try:
+            import socksio  # noqa: F401
+        except ImportError:
+            more = "install it, unset the variable, or name the service in NO_PROXY"
+            raise UsageError(
+                f"{name} names a SOCKS proxy, which needs the package socksio (extra [socks]): {more}"
+            ) from None
     return f"{found}://{rest}"
 
 
