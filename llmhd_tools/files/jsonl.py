@@ -9,7 +9,7 @@ from typing import Any
 import jsonlines
 
 from llmhd_tools.errors import InputError
-from llmhd_tools.files.streams import STDIO, STDOUT, lines, open_in, open_out, suffix_of
+from llmhd_tools.files.streams import lines, open_in, open_out, suffix_of
 
 Record = dict[str, Any]
 # what a file of another form begins with -> what it is, and what to do
@@ -110,8 +110,6 @@ def write_records(path: str, records: Iterable[Record]) -> None:
             try:
                 line = _dumps(record).encode()
             except (ValueError, RecursionError) as error:
-                raise InputError(
-                    f"cannot be written as JSON: {error}", where=STDOUT if path == STDIO else path
-                ) from None
+                raise InputError(f"cannot be written as JSON: {error}", where=path) from None
             out.write(line)
             out.write(b"\n")

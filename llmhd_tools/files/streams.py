@@ -17,7 +17,6 @@ from typing import IO, Any, cast
 from llmhd_tools.errors import InputError
 
 STDIO = "-"
-STDOUT = "stdout"  # where nothing can be written, in a message
 _PART = ".part"  # the end of a name while the file is being written
 MAX_LINE = 64 << 20  # bytes; a longer line is refused before it fills the memory
 
@@ -174,14 +173,14 @@ def open_out(path: str) -> Iterator[IO[bytes]]:
     """
     if path == STDIO:
         if sys.stdout is None or sys.stdout.closed:
-            raise InputError("is closed", where=STDOUT)
+            raise InputError("is closed", where="stdout")
         try:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise InputError(f"cannot be written: {_reason(error)}", where=STDOUT) from None
+            raise InputError(f"cannot be written: {_reason(error)}", where="stdout") from None
         return
     check_output(path)
     target = Path(path)

@@ -49,7 +49,7 @@ def need_folder(path: Path) -> Path:
 def _open(path: Path) -> contextlib.AbstractContextManager[IO[bytes]]:
     if path == STDIN:
         if sys.stdin is None or sys.stdin.closed:
-            raise InputError("is closed", where=path)
+            raise InputError("standard input is closed", where=path)
         return contextlib.nullcontext(sys.stdin.buffer)
     if path.suffix == ".gz":
         return cast(IO[bytes], gzip.open(path, "rb"))
