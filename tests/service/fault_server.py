@@ -347,7 +347,8 @@ class Connection(asyncio.Protocol):
                 return
             self.buffer = rest[length:]
             self.key = fields.get("authorization", "")
-            self.server.heads.append((lines[0][0], fields))
+            if self.server.keep_bodies:
+                self.server.heads.append((lines[0][0], fields))
             self._request(lines[0][0], rest[:length])
 
     def _request(self, line: str, body: bytes) -> None:

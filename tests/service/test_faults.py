@@ -16,6 +16,7 @@ from llmhd_tools.llm.calls import Call, Denied, Failed, Refused, Reply, Retry, k
 from llmhd_tools.llm.requests import Answer
 from llmhd_tools.llm.service.attempts import Attempts
 from llmhd_tools.llm.service.client import Client
+from llmhd_tools.llm.service.deadline import Deadline
 from llmhd_tools.llm.service.endpoint import Endpoint
 from llmhd_tools.llm.service.engine import Engine
 from llmhd_tools.llm.service.limits import Limits
@@ -158,6 +159,49 @@ def test_concurrency_grows_until_429_then_shrinks_once_an_episode():
         return limits
 
     assert asyncio.run(run()).history == [20, 40, 64, 51]
+
+
+def test_calls_lost_in_a_crowd_halve_it_once_for_all_that_were_sent_before():
+    async def run() -> Limits:
+        limits = Limits(64)
+        while not limits.alone:
+            sent = [await limits.acquire(1) for _ in range(int(limits.limit))]
+            await asyncio.sleep(0.002)  # a clock may be as coarse as that
+            for when in sent:
+                limits.release(Retry("x", mute=True), sent=when)
+            await asyncio.sleep(0.002)
+        for _ in range(30):
+            await limits.acquire(1)
+            limits.release()
+        return limits
+
+    assert asyncio.run(run()).history == [20, 10, 5, 2, 1, 2]
+
+
+def test_a_clock_starts_anew_with_each_answer_to_another_but_not_for_ever():
+    async def call(seconds: float, deadline: float) -> bool:
+        try:
+            with Deadline(deadline):
+                await asyncio.sleep(seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def run() -> tuple[list[bool], float]:
+        queued = await asyncio.gather(*(call(0.1 * n, 0.35) for n in range(1, 12)))  # one slot, 0.1 s an answer
+        start = asyncio.get_running_loop().time()
+        others = [asyncio.create_task(_later(0.1 * n, call(0.05, 0.35))) for n in range(30)]
+        hanging = await call(60, 0.35)  # a server that works otherwise
+        took = asyncio.get_running_loop().time() - start
+        return [*queued, not hanging, *await asyncio.gather(*others)], took
+
+    fine, took = asyncio.run(run())
+    assert all(fine) and took < 2  # well before the last of the others began
+
+
+async def _later(seconds: float, work):
+    await asyncio.sleep(seconds)
+    return await work
 
 
 def test_the_bounds_of_concurrency_and_rate(tmp_path):
