@@ -188,15 +188,15 @@ def test_a_clock_starts_anew_with_each_answer_to_another_but_not_for_ever():
         return True
 
     async def run() -> tuple[list[bool], float]:
-        queued = await asyncio.gather(*(call(0.1 * n, 0.35) for n in range(1, 12)))  # one slot, 0.1 s an answer
+        queued = await asyncio.gather(*(call(0.15 * n, 0.9) for n in range(1, 12)))  # one slot, 0.15 s an answer
         start = asyncio.get_running_loop().time()
-        others = [asyncio.create_task(_later(0.1 * n, call(0.05, 0.35))) for n in range(30)]
-        hanging = await call(60, 0.35)  # a server that works otherwise
+        others = [asyncio.create_task(_later(0.15 * n, call(0.05, 0.9))) for n in range(30)]
+        hanging = await call(60, 0.9)  # a server that works otherwise
         took = asyncio.get_running_loop().time() - start
         return [*queued, not hanging, *await asyncio.gather(*others)], took
 
     fine, took = asyncio.run(run())
-    assert all(fine) and took < 2  # well before the last of the others began
+    assert all(fine) and took < 4  # well before the last of the others began
 
 
 async def _later(seconds: float, work):
