@@ -18,11 +18,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from llmhd_tools.run import loop
+
 from llmhd_tools.cli.app import main as llmhd
 from llmhd_tools.llm import requests as provider
 from llmhd_tools.llm.requests import Answer, Request
-from llmhd_tools.run import loop
-from llmhd_tools.run.measuring import Measuring
+from llmhd_tools.runs.measuring import Measuring
 from llmhd_tools.stages.model import Run
 from llmhd_tools.train.trainer import Trainer
 

@@ -14,6 +14,7 @@ from llmhd_tools import __version__
 from llmhd_tools.cli import console, torchrun
 from llmhd_tools.cli.help import Command
 from llmhd_tools.cli.options import expand
+from llmhd_tools.errors import UsageError
 
 GROUPS = {
     "Data": {
@@ -54,6 +55,12 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
+REMOVED = {
+    "--preset": "--config NAME",
+    "--trim": "the last part of --select trimmed:ndcg@10:0.2",
+    "--threshold-alpha": "the third number of --pair-threshold 7:3:5000 and its like",
+    "--clean-vectors": "--vectors",
+}
 MODULES = {name: module for commands in GROUPS.values() for name, module in commands.items()}
 
 
@@ -115,6 +122,10 @@ def _invoke(args: list[str]) -> int | None:
             return code
     except typer.Exit as done:
         return done.exit_code
+    except Exception as error:
+        if (now := REMOVED.get(getattr(error, "option_name", ""))) is not None:
+            raise UsageError(f"there is no {error.option_name} any more; it is {now}") from None  # type: ignore[attr-defined]
+        raise
 
 
 def main(args: list[str] | None = None) -> int:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import typer
 
-FOLDER = Path(__file__).parent / "presets"
-PRESETS = ("paper", "best")
+from llmhd_tools.settings.configs import read_config
 
 
 def config(context: typer.Context, paths: list[str]) -> list[str]:
@@ -19,36 +16,11 @@ def config(context: typer.Context, paths: list[str]) -> list[str]:
     return paths
 
 
-def path_of(name: str) -> Path:
-    """The file of a preset."""
-    return FOLDER / f"{name}.toml"
-
-
-def read_config(path: str) -> dict[str, Any]:
-    """The values in a TOML file, or in the preset of that name. Raises BadParameter where there is no such file."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        with open(path_of(path) if path in PRESETS else path, "rb") as stream:
-            given: dict[str, Any] = tomllib.load(stream)
-            return given
-    except FileNotFoundError:
-        raise typer.BadParameter(f"{path}: no such file, and none of {', '.join(PRESETS)}") from None
-    except OSError as error:
-        raise typer.BadParameter(f"{path}: {(error.strerror or '').lower()}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"{path}: is not TOML ({error})") from None
-
-
 def _read(context: typer.Context, path: str) -> dict[str, Any]:
     """The file's values by the command's parameters, in the form that the command line gives them."""
     options = {option.lstrip("-"): p for p in context.command.params for option in p.opts if option.startswith("--")}
     defaults = {}
     for name, value in read_config(path).items():
-        if name == "title":  # of the method, for tables
-            continue
         option = options.get(name.replace("_", "-"))
         if option is not None and option.name == "scorer":  # a file from elsewhere must not start programs
             raise typer.BadParameter(f"{path}: '{name}' runs a program, so it must stand on the command line")

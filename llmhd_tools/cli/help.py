@@ -50,7 +50,7 @@ class Command(TyperCommand):
         super().format_epilog(ctx, formatter)
         named = _named(self, ctx)
         for path in named.get("config") or ():
-            from llmhd_tools.cli.configs import PRESETS, path_of
+            from llmhd_tools.settings.configs import PRESETS, path_of
 
             if path in PRESETS:
                 formatter.write(f"\n{path_of(path)}:\n\n{path_of(path).read_text(encoding='utf-8')}")

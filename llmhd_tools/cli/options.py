@@ -204,6 +204,12 @@ def find_unused(context: typer.Context) -> str:
     return f"not used here: {told}" if told else ""
 
 
+def find_idle(context: typer.Context, names: Collection[str], what: str) -> str:
+    """As ``find_unused``, of options that count for ``what`` alone, where that turned out not to be so."""
+    options = [option for name in names if (option := _on_command_line(context, name))]
+    return f"not used here: {', '.join(options)} (for {what})" if options else ""
+
+
 def _on_command_line(context: typer.Context, name: str) -> str | None:
     """An option as it is spelt on the command line; None where it is not there."""
     source = context.get_parameter_source(name)

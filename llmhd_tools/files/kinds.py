@@ -7,8 +7,8 @@ from llmhd_tools.files.jsonl import Record, read_all
 from llmhd_tools.files.npz import read_arrays, unpack_json
 from llmhd_tools.files.schema import KINDS
 from llmhd_tools.files.streams import suffix_of
-from llmhd_tools.files.tables import Table, fitting, from_records, read_table
-from llmhd_tools.files.tensors import Tensors, read_tensors
+from llmhd_tools.files.tables import Table, fitting, from_records, read_table, write_table
+from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
 
 
 def read_any(path: str, kind: str | None = None, *, verify: bool = False) -> Table | Tensors:
@@ -28,6 +28,14 @@ def read_any(path: str, kind: str | None = None, *, verify: bool = False) -> Tab
         return read_table(path, kind) if "text" in KINDS[kind].forms else read_tensors(path, kind)
     lines, records = read_all(path)
     return from_records(kind or guess_kind(path, records), records, path, lines)
+
+
+def write_any(path: str, content: Table | Tensors) -> None:
+    """Write a table (by the suffix as NPZ or JSONL) or tensors (NPZ); a file appears whole or not at all."""
+    if isinstance(content, Table):
+        write_table(path, content)
+    else:
+        write_tensors(path, content)
 
 
 def guess_kind(path: str, records: list[Record]) -> str:

@@ -74,8 +74,16 @@ def pick(section: type[S], given: S | None, choices: Mapping[str, Any]) -> S:
     if unknown := sorted(choices.keys() - {f.name for f in fields(section)}):
         known = ", ".join(f.name for f in fields(section))
         raise UsageError(f"there is no choice '{unknown[0]}' here; choose from {known}")
-    spelt = {name: ",".join(map(str, v)) if isinstance(v, list) else v for name, v in choices.items()}
-    return dataclasses.replace(given or section(), **spelt)
+    base = given or section()
+    spelt = {name: _spelt(value, getattr(base, name)) for name, value in choices.items()}
+    return dataclasses.replace(base, **spelt)
+
+
+def _spelt(value: Any, like: Any) -> Any:
+    """A list as its choice has it: as a tuple, or as the text that the command line would have."""
+    if not isinstance(value, list | tuple):
+        return value
+    return tuple(value) if isinstance(like, tuple) else ",".join(map(str, value))
 
 
 def check(name: str, value: Any, spec: Choice) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from llmhd_tools.stages.judge import Keep, Report, decide, parse_thresholds, pic
 from llmhd_tools.stages.prune import noisy_rows
 from llmhd_tools.stages.samples import table_of
 from llmhd_tools.stages.score import score
-from llmhd_tools.stages.texts import digest_of
+from llmhd_tools.stages.texts import Texts, digest_of, texts_of
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Live:
     pruning: Pruning
     judging: Judging
     seed: int
-    profiles: Mapping[str, str]
-    items: Mapping[str, str]
+    profiles: Texts
+    items: Texts
     provider: Provider | None
 
     def params(self, loss: str) -> dict[str, Any]:
@@ -46,7 +46,11 @@ class Live:
 
     def inputs(self) -> dict[str, str | list[str]]:
         """Digests of history and texts."""
-        texts = {"profiles": digest_of(self.profiles), "items": digest_of(self.items)} if self.provider else {}
+        texts = (
+            {"profiles": digest_of(texts_of(self.profiles)), "items": digest_of(texts_of(self.items))}
+            if self.provider
+            else {}
+        )
         return {"history": [epoch.digest() for epoch in self.history], **texts}
 
     def begin(self, samples: Samples, step: int, dataset: Dataset, gone: Mask | None) -> tuple[Keep, Report]:

@@ -16,14 +16,14 @@ from llmhd_tools.errors import InputError
 from llmhd_tools.files.provenance import made
 from llmhd_tools.files.tables import Table, read_table
 from llmhd_tools.files.tensors import Tensors
-from llmhd_tools.settings import Machine
+from llmhd_tools.settings import Machine, pick
+from llmhd_tools.settings import Model as Choices
 from llmhd_tools.stages.dataset import Dataset
 from llmhd_tools.stages.edges import Edges
-from llmhd_tools.stages.judge import Judge
-from llmhd_tools.stages.model_file import groups_of, state_of, to_arrays
+from llmhd_tools.stages.judge import Judge, Judged
+from llmhd_tools.stages.model_file import config_of, groups_of, state_of, to_arrays
 from llmhd_tools.stages.samples import samples_of, table_of
 from llmhd_tools.train import samplers
-from llmhd_tools.train.config import Config
 from llmhd_tools.train.distributed.ranks import Ranks
 from llmhd_tools.train.distributed.trainer import ShardedTrainer
 from llmhd_tools.train.ops.threads import use_threads
@@ -40,18 +40,22 @@ class Model:
     def __init__(
         self,
         dataset: Dataset,
-        config: Config,
+        how: Choices | None = None,
+        *,
         machine: Machine | None = None,
         start: Tensors | None = None,
         edges: Edges | None = None,
         vectors: Tensors | None = None,
+        **choices: Any,
     ) -> None:
         """At its beginning, or where the file ``start`` left it.
 
-        ``edges`` says which pairs left or joined the graph, ``vectors`` are aligned text vectors for semantic negatives.
-        Raises InputError where a part of the file is missing, DeviceError where there is no such device.
+        ``edges`` says which pairs left or joined the graph, ``vectors`` are aligned text vectors for semantic negatives,
+        ``choices`` are those of ``settings.Model`` by name. Raises InputError where ``start`` is of another dataset or not
+        whole, UsageError where a choice contradicts it, DeviceError where there is no such device.
         """
-        self.dataset, self.config, self.machine = dataset, config, machine or Machine()
+        self.dataset, self.machine = dataset, machine or Machine()
+        self.config = config = config_of(pick(Choices, how, choices), dataset, start)
         self.edges, self.vectors = edges or Edges(), vectors
         self.edges.check(config.denoise)
         aligned = vectors.aligned(dataset.users, dataset.items) if vectors else None
@@ -97,11 +101,13 @@ class Model:
         use_threads(self.machine.threads)
         return Trainer(self.config, graph, pick_device(self.machine.device), state, edges)
 
-    def train(self, samples: Table | None = None, judge: Judge | None = None) -> Tensors:
+    def train(self, samples: Table | None = None, judge: Judge | Table | None = None, **choices: Any) -> Tensors:
         """Train one epoch on ``samples`` (else on the epoch's own draw), without what the judge drops; its embeddings.
 
-        Samples of pairs that left the graph fall away, whatever is judged of them.
+        A table of judged rows is judged by the ``choices``, see ``Judged``. Samples of pairs that left the graph fall
+        away, whatever is judged of them.
         """
+        judge = Judged(judge, **choices) if isinstance(judge, Table) else judge
         arrays = samples_of(samples) if samples else self._draw(self.epoch + 1)
         making = self._making(arrays, judge)
         gone = self._gone(arrays, samples.source if samples else "the epoch's draw")

@@ -20,7 +20,7 @@ from llmhd_tools.llm.requests import Provider, Revise
 from llmhd_tools.llm.untrusted import order_in
 from llmhd_tools.settings import Profiles, Pruning
 from llmhd_tools.stages.dataset import Dataset, align
-from llmhd_tools.stages.texts import digest_of
+from llmhd_tools.stages.texts import Texts, digest_of, texts_of
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Update:
 def update_profiles(
     profiles: Table,
     dataset: Dataset,
-    items: Mapping[str, str],
+    items: Texts,
     history: Sequence[Tensors],
     flags: Table | None,
     model: Tensors,
@@ -51,6 +51,7 @@ def update_profiles(
 
     ``model`` is that of the epoch; its T and seed count. Raises InputError where ``flags`` count that epoch already.
     """
+    items = texts_of(items)
     graph, config, pruning, how = dataset.graph, model.meta["config"], pruning or Pruning(), how or Profiles()
     if flags and flags.meta.get("epoch", -1) >= model.meta["epoch"]:
         raise InputError(

@@ -16,7 +16,7 @@ from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.llm.requests import ItemView, Provider, UserView
 from llmhd_tools.settings import Relating, pick
 from llmhd_tools.stages.dataset import Dataset
-from llmhd_tools.stages.texts import digest_of
+from llmhd_tools.stages.texts import Texts, digest_of, texts_of
 
 Question = tuple[int, int, str, "UserView | ItemView"]  # user's code, row, column that the answer belongs to, request
 VIEWS = ("user_view", "item_view")
@@ -25,8 +25,8 @@ VIEWS = ("user_view", "item_view")
 def relate(
     embeddings: Tensors,
     dataset: Dataset,
-    profiles: Mapping[str, str],
-    items: Mapping[str, str],
+    profiles: Texts,
+    items: Texts,
     provider: Provider,
     how: Relating | None = None,
     **choices: Any,
@@ -36,7 +36,7 @@ def relate(
     Texts are by the id's text. The requests of a user follow each other, and among them those of one view, so that
     their prompts share a beginning. Raises InputError where a user or an item has no embedding.
     """
-    how = pick(Relating, how, choices)
+    how, profiles, items = pick(Relating, how, choices), texts_of(profiles), texts_of(items)
     z = embeddings.aligned(dataset.users, dataset.items)
     user, item, label = disputed(z, dataset.graph, how.lowest, how.highest)
     errors: list[str | None] = [None] * len(user)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from llmhd_tools import notes
@@ -12,11 +10,12 @@ from llmhd_tools.files.columns import Column
 from llmhd_tools.files.tables import Table
 from llmhd_tools.llm.requests import Answer, Provider, Summarize
 from llmhd_tools.stages.dataset import Dataset
+from llmhd_tools.stages.texts import Texts, texts_of
 
 
-def summarize(dataset: Dataset, items: Mapping[str, str], provider: Provider) -> Table:
+def summarize(dataset: Dataset, items: Texts, provider: Provider) -> Table:
     """A profile of every user in the order of the training ids; ``items`` maps an id's text to its text."""
-    graph = dataset.graph
+    graph, items = dataset.graph, texts_of(items)
     touched = ByUser.of(graph.user, graph.item, graph.n_users)
     texts = [items.get(str(name)) for name in dataset.items.names]
     requests: list[Summarize | None] = []

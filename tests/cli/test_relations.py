@@ -15,10 +15,10 @@ from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.tables import Table
 from llmhd_tools.files.tensors import read_tensors
+from llmhd_tools.settings import Machine
 from llmhd_tools.stages.dataset import Dataset
-from llmhd_tools.stages.edges import relations_of
-from llmhd_tools.stages.model import Run
-from llmhd_tools.train.config import Config
+from llmhd_tools.stages.edges import Edges, relations_of
+from llmhd_tools.stages.model import Model
 
 USERS, ITEMS = 8, 10
 VERDICTS = st.sampled_from(["hard", "noisy", None])
@@ -62,35 +62,36 @@ def test_the_corrected_graph_is_the_one_built_by_hand(seed, data):
     assert order == [pair for pair in kept if pair in wanted]
 
 
-def corrected_run(config, seed=3):
+def corrected_model(seed=3, **choices):
     dataset = training_of(seed)
     rows = [(u, i, "noisy") for u, i in sorted(pairs(dataset.graph))[::4]]
     free = sorted({(u, i) for u in range(USERS) for i in range(ITEMS)} - pairs(dataset.graph))
     rows += [(u, i, "hard") for u, i in free[::5]] + [(u, i, "noisy") for u, i in free[1::5]]
     relations = relations_of(judged(dataset, rows), dataset)
-    return Run(dataset, config, "cpu", 1, relations=relations), relations
+    edges = Edges(relations=relations)
+    return Model(dataset, machine=Machine("cpu", 1), edges=edges, **choices), relations
 
 
 @pytest.mark.parametrize("loss", ["bpr", "bce"])
 def test_positives_are_those_of_the_corrected_graph_and_negatives_were_never_a_positive(loss):
-    run, relations = corrected_run(Config(loss=loss, dim=4, batch=16, denoise="llmhni"))
-    table = run.next_samples()
+    model, relations = corrected_model(loss=loss, dim=4, batch=16, denoise="llmhni")
+    table = model.draw()
     positive = table["label"] == 1 if loss == "bce" else np.ones(len(table), bool)
-    corrected, ever = relations.corrected(run.dataset.graph), relations.with_inferred(run.dataset.graph)
+    corrected, ever = relations.corrected(model.dataset.graph), relations.with_inferred(model.dataset.graph)
     found = set(zip(table["user"][positive].tolist(), table["item"][positive].tolist(), strict=True))
     assert found == pairs(corrected) and positive.sum() == len(corrected)
     rest = (table["user"], table["negative"]) if loss == "bpr" else (table["user"][~positive], table["item"][~positive])
     assert not ever.has(*rest).any()
-    assert pairs(run.trainer.edges) == pairs(corrected)
+    assert pairs(model.trainer.edges) == pairs(corrected)
 
 
 def test_samples_of_noisy_pairs_fall_away():
-    run, relations = corrected_run(Config(dim=4, batch=16))
-    whole = Run(run.dataset, Config(dim=4, batch=16), "cpu", 1).next_samples()
-    gone = run._gone(whole_samples(whole))
+    model, relations = corrected_model(dim=4, batch=16)
+    whole = Model(model.dataset, machine=Machine("cpu", 1), dim=4, batch=16).draw()
+    gone = model.edges.gone(whole_samples(whole))
     assert gone.sum() == len(relations.noisy.pairs) > 0
-    run.train(whole)
-    assert run.trainer.epoch == 1
+    model.train(whole)
+    assert model.trainer.epoch == 1
 
 
 def whole_samples(table):
@@ -101,8 +102,8 @@ def whole_samples(table):
 
 @pytest.mark.parametrize("denoise", ["t-ce", "rgcf"])
 def test_other_denoisers_do_not_go_with_relations(denoise):
-    with pytest.raises(UsageError, match=f"--relations corrects the graph, and --denoise {denoise} "):
-        corrected_run(Config(denoise=denoise, dim=4))
+    with pytest.raises(UsageError, match=f"`relations` corrects the graph, and `denoise` {denoise} "):
+        corrected_model(denoise=denoise, dim=4)
 
 
 @pytest.mark.parametrize(("change", "told"), [

@@ -71,7 +71,7 @@ def command(
       llmhd import csv clicks.csv -o data --user visitor --item sku --texts skus.csv --text description
     """
     from llmhd_tools import notes
-    from llmhd_tools.cli.unused import find_unused, tell_unused
+    from llmhd_tools.cli.options import find_idle
     from llmhd_tools.errors import UsageError
     from llmhd_tools.importers import read_source
     from llmhd_tools.stages.split import filter_rows, split_rows
@@ -96,9 +96,11 @@ def command(
     written = dict(_write(output, parts, found.items, found.profiles, low_rated, pool))
     if empty:
         notes.note(f"the split leaves no rows for {' and '.join(empty)}, so there is no such file")
-    ours = ["split", "split_by", "seed"]
-    tell_unused(find_unused(context, {"a source without a split of its own": (not found.splits, ours)}))
-    notes.note("" + ", ".join(f"{path} {count:,}" for path, count in written.items()))
+    if found.splits and (
+        idle := find_idle(context, ("split", "split_by", "seed"), "a source without a split of its own")
+    ):
+        notes.note(idle)
+    notes.note(", ".join(f"{path} {count:,}" for path, count in written.items()))
 
 
 def _table(rows: Interactions) -> Table:

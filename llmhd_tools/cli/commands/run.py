@@ -40,10 +40,10 @@ _ASKING = (
         Service: _ASKING,
         "items": _ASKING,
         "profiles": _ASKING,
-        "vectors": ({"clean": "graph", "text_weight": True},),
+        "vectors": ({"clean": "graph"},),
         "aligned": ({"negatives": "semantic"}, {"denoise": "llmhni"}),
     },
-    strict=("vectors",),
+    strict=("vectors", "aligned"),
 )
 def command(
     context: typer.Context,
@@ -94,6 +94,9 @@ def command(
             rich_help_panel="Language model",
         ),
     ] = None,
+    title: Annotated[
+        str | None, typer.Option("--title", help="The method's name in tables. [default: the folder's]", metavar="NAME")
+    ] = None,
     noise: Annotated[
         bool,
         typer.Option("--noise", help="Measure against TRAIN's known noise as well.", rich_help_panel=Measuring.title),
@@ -128,12 +131,12 @@ def command(
 
     from llmhd_tools.cli.session import session, vector_session
     from llmhd_tools.files.jsonl import write_records
-    from llmhd_tools.run.loop import asks, embeds, run
-    from llmhd_tools.run.plan import Inputs, Plan, check_inputs
+    from llmhd_tools.runs.loop import asks, embeds, run_plan
+    from llmhd_tools.runs.plan import Inputs, Plan, check_inputs
     from llmhd_tools.stages.texts import texts_of
 
     sections = model, machine, stopping, measuring, staging, pruning, judging, profiling
-    plan = Plan(*sections, cleaning, suspecting, inferring, relating, service, scorer, noise, keep)
+    plan = Plan(*sections, cleaning, suspecting, inferring, relating, service, scorer, noise, keep, title)
     paths = {"train": train, "valid": valid, "test": test, "items": items, "profiles": profiles}
     paths |= {"disliked": disliked, "vectors": vectors, "aligned": aligned}
     check_inputs(plan, paths)
@@ -149,6 +152,6 @@ def command(
             provider = asked.provider
         if embeds(plan, paths):
             embedder = opened.enter_context(vector_session(service, "run", None, provider)).provider
-        found = run(plan, inputs, output, provider, embedder, resume=resume, unused=unused)
+        found = run_plan(plan, inputs, output, provider, embedder, resume=resume, unused=unused)
     if found:
         write_records("-", found)

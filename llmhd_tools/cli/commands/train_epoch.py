@@ -28,6 +28,7 @@ _LIVE = ({"live": True},)
     needs={
         Judging: ({"judged": True}, {"live": True}),
         Pruning: _LIVE,
+        "alpha": ({"judged": True}, {"live": True}),
         Service: ({"live": True, "profiles": True},),
         Profiles: ({"drop": True},),
     },
@@ -94,7 +95,6 @@ def command(
     from llmhd_tools.stages.edges import Edges, read_drop, read_relations
     from llmhd_tools.stages.judge import Judged, pick_rule, read_judged, tell
     from llmhd_tools.stages.model import Model as Recommender
-    from llmhd_tools.stages.model_file import config_of
 
     outputs = [output, embeddings, next_, verdicts, record]
     inputs = [train, model, samples, judged, drop, relations, aligned, profiles, items, *history]
@@ -110,9 +110,9 @@ def command(
         read_drop(drop, dataset, profiling.confidence) if drop else None,
         read_relations(relations, dataset) if relations else None,
     )
-    config = config_of(choices, dataset, start)
     vectors = read_tensors(aligned, "vectors") if aligned else None
-    recommender = Recommender(dataset, config, machine, start, edges, vectors)
+    recommender = Recommender(dataset, choices, machine=machine, start=start, edges=edges, vectors=vectors)
+    config = recommender.config
     pick_rule(judging.rule, config.loss)
     if (judged or live) and config.denoise != "none":
         told = f"--{'live' if live else 'judged'} drops samples, and --denoise {config.denoise} does it its own way"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -29,6 +30,7 @@ from llmhd_tools.settings import (
     Stopping,
     Suspecting,
     choices_of,
+    pick,
 )
 from llmhd_tools.stages.judge import parse_thresholds
 from llmhd_tools.stages.scorer import parse
@@ -62,6 +64,7 @@ class Plan:
     scorer: str | None = None  # a program that judges in the place of ``score``
     noise: bool = False  # whether to measure against known noise
     keep: bool = False  # whether to keep every epoch's files
+    title: str | None = None  # of the method, in tables
 
     def __post_init__(self) -> None:
         Selection.parse(self.stopping.select)
@@ -116,7 +119,7 @@ class Plan:
 
     def record(self) -> Record:
         """The choices that the result depends on, by name."""
-        kept: Record = {"scorer": self.scorer, "noise": self.noise, "keep": self.keep}
+        kept: Record = {"scorer": self.scorer, "noise": self.noise, "keep": self.keep, "title": self.title}
         for f in fields(self):
             section: Any = getattr(self, f.name)
             if isinstance(section, Section):
@@ -125,6 +128,23 @@ class Plan:
         kept["set"] = list(kept["set"])
         kept["param"] = list(kept["param"])
         return kept
+
+
+def plan_of(choices: Mapping[str, Any]) -> Plan:
+    """The plan that some choices name, whatever their sections. Raises UsageError for a name that is no choice."""
+    left = dict(choices)
+    sections: dict[str, Any] = {}
+    for f in fields(Plan):
+        section = getattr(f, "default_factory", None)
+        if isinstance(section, type) and issubclass(section, Section):
+            own = {name: left.pop(name) for name in choices_of(section) if name in left}
+            sections[f.name] = pick(section, None, own)
+    plain: dict[str, Any] = {
+        f.name: left.pop(f.name) for f in fields(Plan) if f.name in left and f.name not in sections
+    }
+    if left:
+        raise UsageError(f"there is no choice '{min(left)}' of a run")
+    return Plan(**sections, **plain)
 
 
 @dataclass(frozen=True)

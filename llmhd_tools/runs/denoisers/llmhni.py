@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from llmhd_tools.files.tables import Table, write_table
 from llmhd_tools.files.tensors import read_tensors
-from llmhd_tools.run.denoisers import Context
+from llmhd_tools.runs.denoisers import Context
 from llmhd_tools.stages.edges import read_relations, relations_of
 from llmhd_tools.stages.judge import Judge
 from llmhd_tools.stages.relate import relate

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from llmhd_tools.files.tables import Table
 from llmhd_tools.files.tensors import Tensors
-from llmhd_tools.run.journal import Journal
-from llmhd_tools.run.plan import Plan
-from llmhd_tools.run.texts import Texts
+from llmhd_tools.runs.journal import Journal
+from llmhd_tools.runs.plan import Plan
+from llmhd_tools.runs.texts import Texts
 from llmhd_tools.stages.dataset import Dataset
 from llmhd_tools.stages.judge import Judge
 from llmhd_tools.stages.model import Model

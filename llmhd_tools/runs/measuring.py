@@ -15,7 +15,7 @@ from llmhd_tools.measure.dislikes import disliked_metrics
 from llmhd_tools.measure.known_noise import cut_metrics, noise_metrics, numbered, trust_metrics
 from llmhd_tools.measure.ranking import Ranking, parse_at, parse_metrics, rank_metrics, tell_unknown
 from llmhd_tools.measure.selection import Selection, Selector
-from llmhd_tools.run.plan import Inputs, Plan, check_noise
+from llmhd_tools.runs.plan import Inputs, Plan, check_noise
 from llmhd_tools.stages.dataset import Dataset, by_user
 from llmhd_tools.stages.model import Model
 from llmhd_tools.train.config import Config

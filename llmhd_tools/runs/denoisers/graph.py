@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from llmhd_tools.files.tables import Table, write_table
-from llmhd_tools.run.denoisers import Context
+from llmhd_tools.runs.denoisers import Context
 from llmhd_tools.stages.edges import Drop, drop_of, read_drop
 from llmhd_tools.stages.judge import Judge
 from llmhd_tools.stages.suspect import suspect

@@ -10,7 +10,7 @@ from llmhd_tools.errors import UsageError
 from llmhd_tools.files.tables import Table, read_table, write_table
 from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
 from llmhd_tools.llm.requests import Provider, TextProvider
-from llmhd_tools.run.journal import Journal
+from llmhd_tools.runs.journal import Journal
 from llmhd_tools.stages.align import align_vectors
 from llmhd_tools.stages.dataset import Dataset
 from llmhd_tools.stages.embed import embed

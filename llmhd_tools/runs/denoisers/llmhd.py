@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 
 from llmhd_tools.files.tables import Table, read_table, write_table
-from llmhd_tools.run.denoisers import Context
+from llmhd_tools.runs.denoisers import Context
 from llmhd_tools.stages.judge import Judge, Judged
 from llmhd_tools.stages.live import Live
 from llmhd_tools.stages.profiles import update_profiles

@@ -11,14 +11,14 @@ from llmhd_tools.files.folder import locked
 from llmhd_tools.files.jsonl import Record
 from llmhd_tools.files.tensors import read_tensors, write_tensors
 from llmhd_tools.llm.requests import Provider, TextProvider
-from llmhd_tools.run.denoisers import Context, Denoiser
-from llmhd_tools.run.denoisers.graph import CleanGraph
-from llmhd_tools.run.denoisers.llmhd import ByLoss
-from llmhd_tools.run.denoisers.llmhni import CorrectedGraph
-from llmhd_tools.run.journal import Journal
-from llmhd_tools.run.measuring import Measurer
-from llmhd_tools.run.plan import ASKING, Inputs, Plan, check_inputs
-from llmhd_tools.run.texts import Texts
+from llmhd_tools.runs.denoisers import Context, Denoiser
+from llmhd_tools.runs.denoisers.graph import CleanGraph
+from llmhd_tools.runs.denoisers.llmhd import ByLoss
+from llmhd_tools.runs.denoisers.llmhni import CorrectedGraph
+from llmhd_tools.runs.journal import Journal
+from llmhd_tools.runs.measuring import Measurer
+from llmhd_tools.runs.plan import ASKING, Inputs, Plan, check_inputs
+from llmhd_tools.runs.texts import Texts
 from llmhd_tools.settings import asked_for
 from llmhd_tools.stages.dataset import dataset_of
 from llmhd_tools.stages.judge import pick_rule, tell
@@ -26,7 +26,7 @@ from llmhd_tools.stages.model import Model
 from llmhd_tools.stages.model_file import config_of
 
 
-def run(
+def run_plan(
     plan: Plan,
     inputs: Inputs,
     folder: str,
@@ -83,7 +83,7 @@ def _open(
     if embeds(plan, given):
         assert texts is not None and embedder is not None
         aligned = texts.vectors(inputs.train, embedder, config.seed)
-    model = Model(dataset, config, plan.machine, start, vectors=aligned if plan.sampler == "semantic" else None)
+    model = Model(dataset, plan.training, machine=plan.machine, start=start, vectors=aligned)
     journal.begin()
     history = deque(maxlen=plan.staging.window)  # type: ignore[var-annotated]
     if keeps_history := plan.staged or plan.cleans:
