@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import time
 
@@ -227,6 +228,25 @@ def test_memory_and_lookahead_are_bounded(tmp_path):
         for told, _ in enumerate(running.answers(questions())):
             assert pulled - told <= 257
         assert len(server.times) == 40  # the others were merged or cached
+
+
+def test_an_interrupt_that_meets_a_worker_is_told_once(tmp_path, caplog):
+    sent = 0
+
+    async def send(_call: Call) -> Reply:
+        nonlocal sent
+        sent += 1
+        if sent == 3:
+            raise KeyboardInterrupt
+        return Reply("8")
+
+    running = Engine(Attempts(send, Limits(4)), Cache(tmp_path / "c"), Usage(), "h")
+    with pytest.raises(KeyboardInterrupt):
+        list(running.answers(map(Asked, range(50))))
+    running.close()
+    del running
+    gc.collect()
+    assert not caplog.records, "asyncio tells of exceptions that nobody asked for"
 
 
 def test_a_slow_reader_costs_no_answer_its_deadline(tmp_path):

@@ -214,6 +214,9 @@ class Engine:
                 RuntimeError
             ):  # an interrupted loop may hold a stop left over, which ends this run
                 self._loop.run_until_complete(asyncio.wait(workers))
+        for worker in workers:  # one may have died of Ctrl-C itself, and Python would tell of that
+            if not worker.cancelled():
+                worker.exception()
         self._todo.clear()
         self._open.clear()
         self._awaited, self._flushing = None, False
