@@ -230,14 +230,19 @@ def test_memory_and_lookahead_are_bounded(tmp_path):
         assert len(server.times) == 40  # the others were merged or cached
 
 
-def test_an_interrupt_that_meets_a_worker_is_told_once(tmp_path, caplog):
+def test_an_interrupt_that_lands_in_a_task_of_the_client_is_told_once(tmp_path, caplog):
     sent = 0
 
-    async def send(_call: Call) -> Reply:
+    async def write() -> None:
         nonlocal sent
         sent += 1
         if sent == 3:
             raise KeyboardInterrupt
+
+    async def send(_call: Call) -> Reply:
+        writing = asyncio.ensure_future(write())  # as aiohttp writes, while it waits for the answer
+        await asyncio.sleep(0.01)
+        assert writing.done()
         return Reply("8")
 
     running = Engine(Attempts(send, Limits(4)), Cache(tmp_path / "c"), Usage(), "h")

@@ -52,6 +52,7 @@ class Engine:
         self._attempts, self._cache, self._usage, self._host = attempts, cache, usage, host
         self._workers = attempts.limits.most if attempts else 1
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(_pass_over_interrupts)
         self._todo: deque[Slot] = deque()
         self._open: dict[str, Slot] = {}
         self._more = asyncio.Event()
@@ -214,10 +215,13 @@ class Engine:
                 RuntimeError
             ):  # an interrupted loop may hold a stop left over, which ends this run
                 self._loop.run_until_complete(asyncio.wait(workers))
-        for worker in workers:  # one may have died of Ctrl-C itself, and Python would tell of that
-            if not worker.cancelled():
-                worker.exception()
         self._todo.clear()
         self._open.clear()
         self._awaited, self._flushing = None, False
         self._cache.commit()
+
+
+def _pass_over_interrupts(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Ctrl-C may land in a task of the client's; it ends the run all the same, and asyncio need not tell of it again."""
+    if not isinstance(context.get("exception"), KeyboardInterrupt):
+        loop.default_exception_handler(context)
