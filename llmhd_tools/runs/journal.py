@@ -109,6 +109,9 @@ class Journal:
         return os.path.join(self.folder, *parts)
 
     def epoch_path(self, epoch: int, name: str) -> str:
-        """A file of an epoch, whose own folder is there from now on."""
-        os.makedirs(self.path(f"epoch-{epoch}"), exist_ok=True)
+        """A file of an epoch."""
         return self.path(f"epoch-{epoch}", name)
+
+    def open_epoch(self, epoch: int) -> None:
+        """Have an epoch's own folder there."""
+        os.makedirs(self.path(f"epoch-{epoch}"), exist_ok=True)

@@ -132,6 +132,7 @@ class Loop:
     def _epoch(self, epoch: int) -> None:
         """One epoch: denoisers before, training, denoisers after, measures."""
         started, model, journal = time.perf_counter(), self.context.model, self.context.journal
+        journal.open_epoch(epoch)
         before = [denoiser.before(epoch) for denoiser in self.denoisers]
         samples, judge = next((found for found in before if found[1]), (None, None))
         z = model.train(samples, judge)

@@ -34,6 +34,7 @@ from llmhd_tools.settings import (
 )
 from llmhd_tools.stages.judge import parse_thresholds
 from llmhd_tools.stages.scorer import parse
+from llmhd_tools.stages.texts import check_texts, texts_of
 
 ASKING: tuple[Needs, ...] = (  # where texts are embedded, or somebody is asked about them
     {"denoise": "llmhd"},
@@ -160,6 +161,15 @@ class Inputs:
     vectors: Tensors | None = None
     aligned: Tensors | None = None
 
+    def __post_init__(self) -> None:
+        """Raises InputError where the texts are those of another dataset."""
+        for side, ids, texts in (
+            ("item", self.train.items, self.items),
+            ("user", self.train.users, self.profiles),
+        ):
+            if texts is not None:
+                check_texts(side, ids, texts_of(texts), texts.source)
+
     @classmethod
     def read(cls, **paths: str | None) -> Inputs:
         """The inputs from files, by name."""
@@ -177,9 +187,14 @@ class Inputs:
         return {name: value.source if value is not None else None for name, value in given.items()}
 
     def digests(self) -> Record:
-        """Of the content of each."""
+        """Of what counts in each: of interactions who touched what, of the others all."""
         given = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: value.digest() for name, value in given.items() if value is not None}
+        pairs = ("user", "item")
+        return {
+            name: value.digest(*pairs) if isinstance(value, Table) and value.kind == "interactions" else value.digest()
+            for name, value in given.items()
+            if value is not None
+        }
 
 
 def check_inputs(plan: Plan, given: Any) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from helpers import THRESHOLDS
 
 from llmhd_tools.files.tensors import read_tensors, write_tensors
 
@@ -36,7 +35,15 @@ def staged(llmhd, start, *judging, pruning=PRUNING):
     """The fourth epoch as a pipe: its judged rows and the verdicts on them."""
     noisy = llmhd("prune", "samples-4.npz", *HISTORY, *pruning, "--seed", 3)
     llmhd("score", "-", *TEXTS, "-o", "judged.jsonl", stdin=noisy)
-    words = ["train-epoch", "train.jsonl", *ON, "--from", start, *THRESHOLDS, *judging]
+    words = [
+        "train-epoch",
+        "train.jsonl",
+        *ON,
+        "--from",
+        start,
+        *pruning[:2],
+        *judging,
+    ]  # its α is that of the thresholds too
     llmhd(*words, "--judged", "judged.jsonl", "--verdicts", "verdicts.jsonl", "-o", "staged.npz")
     return lines(llmhd.folder / "judged.jsonl"), lines(llmhd.folder / "verdicts.jsonl")
 
@@ -180,6 +187,9 @@ def test_dropped_pairs_are_neither_drawn_nor_judged(llmhd):
 
 
 def test_a_program_as_scorer_is_for_staged_epochs(llmhd):
-    words = ["run", "train.jsonl", "--valid", "valid.jsonl", "--items", "items.jsonl", "--preset", "paper"]
+    words = ["run", "train.jsonl", "--valid", "valid.jsonl", "--items", "items.jsonl", "--config", "paper"]
     told = llmhd.refused(2, *words, "--scorer", "cat", "-o", "run")
-    assert "leave out --live, or give --staged" in told and not (llmhd.folder / "run").exists()
+    assert (
+        "--scorer is started once an epoch, and --live asks in each step; leave one out" in told
+        and not (llmhd.folder / "run").exists()
+    )

@@ -93,7 +93,7 @@ def command(
     from llmhd_tools.files.tensors import read_tensors
     from llmhd_tools.stages.dataset import read_dataset
     from llmhd_tools.stages.edges import Edges, read_drop, read_relations
-    from llmhd_tools.stages.judge import Judged, pick_rule, read_judged, tell
+    from llmhd_tools.stages.judge import Judged, parse_thresholds, pick_rule, read_judged, tell
     from llmhd_tools.stages.model import Model as Recommender
 
     outputs = [output, embeddings, next_, verdicts, record]
@@ -103,6 +103,7 @@ def command(
     for path in (output, embeddings):
         check_binary(path)
     _check(choices, epochs, live, judged, samples, verdicts, [*history, profiles, items, record])
+    parse_thresholds(judging, pruning.alpha)
     unused = find_unused(context)
     start = read_tensors(model, "model") if model else None
     dataset = read_dataset(train)

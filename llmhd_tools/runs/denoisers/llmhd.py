@@ -49,6 +49,7 @@ class ByLoss:
             counts["updated-profiles"] = self._update(epoch)
         if epoch >= self.staging.warm_up and not self.staging.live:
             self.samples = self.context.model.draw()
+            self.context.journal.open_epoch(epoch + 1)
             write_table(self.context.journal.epoch_path(epoch + 1, "samples.npz"), self.samples)
         return counts
 
