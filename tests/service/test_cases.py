@@ -18,6 +18,8 @@ import pytest
 from conftest import KEY
 from fault_server import FaultServer, answer_to, completion, error, response
 
+from llmhd_tools.llm.service.endpoint import Endpoint
+
 ROWS = 12
 
 
@@ -238,6 +240,14 @@ def test_15_headers_from_a_file_show_up_nowhere_else(scored, llmhd, monkeypatch)
         Path("headers").write_text(f"ok: yes\n{bad}\n", encoding="utf-8")
         done, _, _ = scored("http://127.0.0.1:9/v1", "--header-file", "headers", rows=2)
         assert done.returncode == 1 and "headers:2: is not a header" in done.stderr
+
+
+def test_15_a_models_words_lose_keys_and_nothing_else():
+    headers = {"X-Team": "bookshop", "x-gateway-key": "gw-hidden-99"}
+    endpoint = Endpoint("http://h", key="sk-hidden-1234", headers=headers)
+    said = "A bookshop with sk-hidden-1234 and gw-hidden-99."
+    assert endpoint.redact(said, keys_only=True) == "A bookshop with (key) and (key)."
+    assert endpoint.redact(said) == "A (key) with (key) and (key)."
 
 
 @pytest.mark.parametrize("url", ["http://h/v1?api-key=sk-1", "http://h/v1#x", "http://h h/v1", "http://h:x/v1", "h:80"])

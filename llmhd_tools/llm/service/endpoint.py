@@ -38,9 +38,10 @@ class Endpoint:
             key = {}
         return {**key, **self.headers}
 
-    def redact(self, text: str) -> str:
-        """A text of the service without the secrets."""
-        for secret in (self.key, *self.headers.values()):
+    def redact(self, text: str, *, keys_only: bool = False) -> str:
+        """A text of the service without the secrets: keys, and what else stands in headers."""
+        told = {name: value for name, value in self.headers.items() if not keys_only or _opens({name: value})}
+        for secret in (self.key, *told.values()):
             bare = secret.removeprefix("Bearer ")
             for form in (bare, base64.b64encode(bare.encode()).decode().rstrip("=")):
                 if len(form) > 5:
