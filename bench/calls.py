@@ -24,6 +24,7 @@ from llmhd_tools.llm.prompts import load_templates
 from llmhd_tools.llm.requests import Score
 from llmhd_tools.llm.service.asking import Asker
 from llmhd_tools.llm.service.client import Client
+from llmhd_tools.llm.service.endpoint import Endpoint
 from llmhd_tools.llm.service.limits import Limits
 from llmhd_tools.llm.service.provider import Service
 
@@ -48,7 +49,7 @@ async def bare(url: str, bodies: list[dict]) -> None:
 def ours(url: str, asker: Asker, requests: list[Score], folder: str) -> None:
     limits = Limits(IN_FLIGHT)
     limits.limit = IN_FLIGHT  # as after the first seconds of a long run
-    service = Service(asker, Cache(f"{folder}/cache"), Client(url, "none", deadline=60, most=IN_FLIGHT), limits)
+    service = Service(asker, Cache(f"{folder}/cache"), Client(Endpoint(url), deadline=60, most=IN_FLIGHT), limits)
     assert all(answer.error is None for answer in service.answer(requests))
     service.close()
 

@@ -48,6 +48,8 @@ Every table has a text form and a binary form with the same content; `llmhd conv
   (`prune` needs the first step of JSONL samples) there is an option.
 - `noisy`, `judged`, `verdicts`, `flags`, `suspects` and `relations` may be empty; the others may not. An upstream
   command that fails leaves an empty or short stream behind, so use `set -o pipefail` in scripts.
+- Each row of `prune` holds `noisy_rows`, how many there are. `train-epoch --judged` refuses fewer: a row that a program on the
+  way lost would be trained on. To leave rows out on purpose, `jq -c 'select(...) | del(.noisy_rows)'`.
 
 Embeddings and vectors of your own take NumPy and no more (`users` and `items` are lists of ids, `u` and `i` float arrays
 with a row for each; seals and `made` are ours alone):

@@ -47,9 +47,8 @@ ONLY = {
 FILE, BODY = 250, 40  # lines of a file, and of a function without its signature and docstring
 
 # What is larger all the same, and how large. These lists may only shrink.
-LARGE_FILES: dict[str, int] = {"cli/session": 258, "files/schema": 251, "files/tables": 334}
+LARGE_FILES: dict[str, int] = {"files/tables": 334}
 LONG_FUNCTIONS: dict[str, int] = {
-    "cli/commands/cache.command": 42,
     "cli/commands/diagnose.command": 51,
     "cli/commands/train_epoch.command": 43,
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import signal
 import threading
 import warnings
@@ -19,8 +18,6 @@ from llmhd_tools.settings import Service
 if TYPE_CHECKING:
     from llmhd_tools.llm.requests import Provider
     from llmhd_tools.llm.service.asking import Asks
-
-_OURS = ("model", "messages", "input", "stream", "n", "logprobs", "top_logprobs")
 
 
 class _Terminated(KeyboardInterrupt):
@@ -61,14 +58,15 @@ def vector_session(
     """
     from llmhd_tools.llm.calls import host_of
     from llmhd_tools.llm.open import SERVICE, open_vectors, split_spec
-    from llmhd_tools.llm.service.client import endpoint
+    from llmhd_tools.llm.service.endpoint import address
+    from llmhd_tools.llm.service.params import parse_params
     from llmhd_tools.llm.service.vectors import TextAsker
 
     if width is not None and split_spec(options.llm)[0] == SERVICE:
         raise UsageError("--width is lexical's; a service may take --param dimensions=256")
 
     def asker(model: str) -> Asks:
-        return TextAsker(model, host_of(endpoint(options.base_url)), parse_params(options.param))
+        return TextAsker(model, host_of(address(options.base_url)[0]), parse_params(options.param))
 
     yield from _session(options, command, lambda: open_vectors(options.llm, width, options.cache), asker, within)
 
@@ -130,32 +128,20 @@ def _asker(options: Service, model: str) -> Asks:
     from llmhd_tools.llm.calls import host_of
     from llmhd_tools.llm.prompts import DOMAINS, load_templates
     from llmhd_tools.llm.service.asking import Asker
-    from llmhd_tools.llm.service.client import endpoint
+    from llmhd_tools.llm.service.endpoint import address
+    from llmhd_tools.llm.service.params import parse_params
 
     if options.domain not in DOMAINS:
         raise UsageError(f"--domain '{options.domain}' is unknown; choose from {', '.join(DOMAINS)}")
     return Asker(
         model,
-        host_of(endpoint(options.base_url)),
+        host_of(address(options.base_url)[0]),
         load_templates(options.templates or options.domain),
-        parse_params(options.param),
+        parse_params(options.param, options.expected_score),
         options.budget,
         options.expected_score,
+        not options.no_system,
     )
-
-
-def parse_params(given: Sequence[str]) -> dict[str, Any]:
-    """``temperature=0`` as a parameter of the service; a value that is no JSON is a text."""
-    params: dict[str, Any] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name or name in _OURS or name in params:
-            raise UsageError(f"--param '{text}' is not NAME=VALUE, or its name is taken")
-        try:
-            params[name] = json.loads(value)
-        except ValueError:
-            params[name] = value
-    return params
 
 
 def _planning(options: Service, asker: Asks, command: str) -> Iterator[Session]:
@@ -186,7 +172,7 @@ def _writing(options: Service, asker: Asks, command: str) -> Iterator[Session]:
             raise
         requests.finish()
         notes.note(
-            f"{command}: {requests.written:,} requests written to {', '.join(requests.files)}; {requests.cached:,} "
+            f"{requests.written:,} requests written to {', '.join(requests.files)}; {requests.cached:,} "
             "answered by the cache"
         )
 
@@ -196,7 +182,8 @@ def _answering(options: Service, asker: Asks, command: str) -> Iterator[Session]
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.llm.cache import Cache
     from llmhd_tools.llm.service.batch import Responses
-    from llmhd_tools.llm.service.client import Client, endpoint, read_key
+    from llmhd_tools.llm.service.client import Client
+    from llmhd_tools.llm.service.endpoint import open_endpoint
     from llmhd_tools.llm.service.limits import Limits
     from llmhd_tools.llm.service.provider import Service
 
@@ -206,11 +193,10 @@ def _answering(options: Service, asker: Asks, command: str) -> Iterator[Session]
         lines = ((path, number, record) for path in options.responses for number, record in read_records(path))
         provider = Responses(asker, Cache(options.cache), lines)
     else:
-        url = endpoint(options.base_url)
         client = None
         if not options.offline:
-            key = read_key(options.api_key_file, url)
-            client = Client(url, key, deadline=options.deadline, most=options.max_in_flight)
+            endpoint = open_endpoint(options.base_url, options.api_key_file, options.key_header, options.header_file)
+            client = Client(endpoint, deadline=options.deadline, most=options.max_in_flight)
         limits = Limits(options.max_in_flight, options.rpm, options.tpm)
         provider = Service(asker, Cache(options.cache), client, limits, options.attempts)
     with contextlib.closing(provider):
@@ -226,7 +212,7 @@ def _tell(options: Service, asker: Asks, command: str, provider: Any) -> None:
     from llmhd_tools.files.jsonl import write_records
 
     for line in provider.usage.lines():
-        notes.note(f"{line}")
+        notes.note(line.removeprefix(f"{command}: "))
     history = provider.limits.history if hasattr(provider, "limits") else []
     if len(history) > 1:
         notes.note(f"calls at a time: {', '.join(map(str, history[:12]))}{', …' * (len(history) > 12)}")

@@ -62,15 +62,11 @@ _NEGATIVE = Field("negative", "item", "pairwise only: the sampled item that the 
 _LABEL = Field("label", "label", "pointwise only: 1 observed, 0 sampled", required=False, low=0, high=1)
 _LOSS = Field("loss", "float32", "loss of this sample under the model that drew it", low=0)
 _NOISY = (
-    _BATCH,
-    _USER,
-    _ITEM,
-    _NEGATIVE,
-    _LABEL,
-    _LOSS,
+    *(_BATCH, _USER, _ITEM, _NEGATIVE, _LABEL, _LOSS),
     Field("variance", "float", "variance of (user, item)'s prediction over the history (Eq. 17)", False, low=0),
     Field("negative_variance", "float", "pairwise only: the same for (user, negative)", False, low=0),
     Field("candidate", "bool", "true: may be a hard sample, to be judged"),
+    Field("noisy_rows", "int", "how many noisy rows the epoch has; where it stands, all must be there", False, low=1),
 )
 _SCORE = "how well the item fits the user's profile, 1 (not at all) to 10"
 

@@ -39,7 +39,7 @@ def open_in(path: str) -> Iterator[IO[bytes]]:
     """Open a file, or stdin for ``-``, for reading bytes; ``.gz`` and ``.zst`` are unpacked on the way."""
     if path == STDIO:
         if sys.stdin is None or sys.stdin.closed:
-            raise InputError("standard input is closed", where=STDIO)
+            raise InputError("is closed", where=STDIO)
         if sys.stdin.isatty():
             print("llmhd: waiting for records on standard input (end with Ctrl-D)", file=sys.stderr)  # noqa: T201
         yield sys.stdin.buffer
@@ -173,14 +173,14 @@ def open_out(path: str) -> Iterator[IO[bytes]]:
     """
     if path == STDIO:
         if sys.stdout is None or sys.stdout.closed:
-            raise InputError("standard output is closed", where=STDIO)
+            raise InputError("is closed", where="stdout")
         try:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise InputError(f"cannot be written: {_reason(error)}", where=STDIO) from None
+            raise InputError(f"cannot be written: {_reason(error)}", where="stdout") from None
         return
     check_output(path)
     target = Path(path)

@@ -2,6 +2,7 @@
 
     score     =  last legal tag, or else the whole reply as a bare number
     tag       =  "<s>" number "</s>"  |  "<s>" number end-of-reply
+    bare      =  number, with control tokens behind it ("</s>", "<|end|>") or not
     number    =  "1" | "2" | ... | "9" | "10", in ASCII digits, with white space around it or not
     summary   =  last legal "<summarization>" text "</summarization>"
     profile   =  last legal "<profile>" text "</profile>"
@@ -9,7 +10,8 @@
     word      =  "High" | "Mid" | "Low", in small or capital letters, with white space around it or not
     text      =  1..150 words and up to 2,000 characters, with at least one letter or digit and no tag inside
 
-Everything else is an error, and an error is never turned into a value: no sign, fraction, leading zero, "8/10" or
+All of it is read in what a reply says outside its reasoning (``reasoning.py``). Everything else is an error, and an error
+is never turned into a value: no sign, fraction, leading zero, "8/10" or
 "eight", no digits of other scripts, no clamping of 0 or 11. The last legal tag wins because a chatty reply thinks first
 and answers last; illegal tags are passed over. The unclosed ``<s>8`` and the bare ``8`` are legal because ``<s>`` and
 ``</s>`` are control tokens of some vocabularies, which servers strip from replies. The white space of a text is
@@ -21,6 +23,7 @@ from __future__ import annotations
 
 import re
 
+from llmhd_tools.llm.reasoning import spoken
 from llmhd_tools.llm.requests import Answer, ItemView, Request, Score, Summarize, UserView
 
 MAX_WORDS = 100
@@ -28,9 +31,10 @@ ACCEPTED_WORDS = 150
 ACCEPTED_CHARS = 2_000
 
 _TAGGED = re.compile(r"<s>\s*(10|[1-9])\s*(?:</s>|\Z)")
-_BARE = re.compile(r"\s*(10|[1-9])\s*")
+_END = r"(?:\s|</s>|<\|\w{1,40}\|>)*"
+_BARE = re.compile(r"\s*(10|[1-9])" + _END)
 _LEVEL = re.compile(r"<relevance>\s*(high|mid|low)\s*</relevance>", re.IGNORECASE | re.ASCII)
-_BARE_LEVEL = re.compile(r"\s*(high|mid|low)\s*", re.IGNORECASE | re.ASCII)
+_BARE_LEVEL = re.compile(r"\s*(high|mid|low)" + _END, re.IGNORECASE | re.ASCII)
 _MARKUP = re.compile(r"<[/|A-Za-z]")
 
 
@@ -43,26 +47,32 @@ def parse(request: Request, text: str) -> Answer:
     return parse_summary(text) if isinstance(request, Summarize) else parse_profile(text)
 
 
+def find_score(text: str) -> re.Match[str] | None:
+    """Where the score stands in a reply, as group 1; None where there is no legal one."""
+    return _last(_TAGGED, _BARE, text)
+
+
 def parse_score(text: str) -> Answer:
     """Read the answer to T_score (Figure 6): a whole number 1..10."""
-    number = _last(_TAGGED, _BARE, text)
-    if number is None:
+    found = find_score(text)
+    if found is None:
         return Answer(error=f"no <s>N</s> with a whole number N from 1 to 10 in the reply {_quoted(text)}")
-    return Answer(int(number))
+    return Answer(int(found[1]))
 
 
 def parse_level(text: str) -> Answer:
     """Read the answer to one of LLMHNI's two views: High, Mid or Low."""
-    word = _last(_LEVEL, _BARE_LEVEL, text)
-    if word is None:
+    found = _last(_LEVEL, _BARE_LEVEL, text)
+    if found is None:
         return Answer(error=f"no <relevance>...</relevance> with High, Mid or Low in the reply {_quoted(text)}")
-    return Answer(word.capitalize())
+    return Answer(found[1].capitalize())
 
 
-def _last(tagged: re.Pattern[str], bare: re.Pattern[str], text: str) -> str | None:
-    """What stands in the last tag, or without a tag in the whole text."""
-    found = list(tagged.finditer(text)) or [match for match in [bare.fullmatch(text)] if match]
-    return found[-1][1] if found else None
+def _last(tagged: re.Pattern[str], bare: re.Pattern[str], text: str) -> re.Match[str] | None:
+    """The last tag, or without a tag the whole text."""
+    said = spoken(text)
+    *_, found = [bare.fullmatch(said), *tagged.finditer(said)]
+    return found
 
 
 def parse_summary(text: str) -> Answer:
@@ -77,7 +87,7 @@ def parse_profile(text: str) -> Answer:
 
 def _last_text(text: str, tag: str) -> Answer:
     last_fault = f"no <{tag}>...</{tag}>"
-    for number, piece in enumerate(reversed(text.split(f"<{tag}>")[1:])):
+    for number, piece in enumerate(reversed(spoken(text).split(f"<{tag}>")[1:])):
         body, closing, _ = piece.partition(f"</{tag}>")
         fault = _fault(body) if closing else f"an unclosed <{tag}>"
         if fault is None:
@@ -90,14 +100,15 @@ def _last_text(text: str, tag: str) -> Answer:
 def _fault(body: str) -> str | None:
     """What makes a text illegal, if anything does."""
     words = body.split()
+    length = len(" ".join(words))
     if not any(mark.isalnum() for mark in body):
         return "an empty text"
     if _MARKUP.search(body):
         return "a tag inside the text"
     if len(words) > ACCEPTED_WORDS:
         return f"{len(words)} words where {MAX_WORDS} are allowed"
-    if len(body) > ACCEPTED_CHARS:
-        return f"{len(body)} characters where {ACCEPTED_CHARS} are allowed"
+    if length > ACCEPTED_CHARS:
+        return f"{length} characters where {ACCEPTED_CHARS} are allowed"
     return None
 
 

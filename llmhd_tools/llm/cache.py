@@ -44,7 +44,8 @@ class Cache:
                 self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
-            raise InputError(f"cannot be the cache: {error}", where=self.path) from None
+            reason = getattr(error, "strerror", None) or str(error)
+            raise InputError(f"cannot be the cache: {reason.lower()}", where=self.path) from None
         try:
             self._open()
         except sqlite3.Error as error:
@@ -64,14 +65,15 @@ class Cache:
             self._db.execute(_CREATE)
 
     def get(self, key: str) -> Reply | None:
-        """The answer to the call with this key, if it is there and whole."""
+        """The answer to the call with this key, if it is there, whole and final."""
         row = self._waiting.get(key)
         if row is None:
             try:
                 row = self._db.execute("SELECT * FROM answers WHERE key = ?", (key,)).fetchone()
             except sqlite3.Error as error:
                 raise self._damaged(error) from None
-        return self._whole(row) if row is not None else None
+        reply = self._whole(row) if row is not None else None
+        return reply if reply is not None and reply.final else None
 
     def put(self, call: Call, reply: Reply, host: str) -> None:
         """Keep an answer; ``commit`` makes it durable."""

@@ -12,10 +12,18 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 from urllib.parse import urlsplit
 
+from llmhd_tools.llm.answers import find_score
+from llmhd_tools.llm.endings import is_broken
+
+GRAMMAR = 2
+
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole answer: its text, how it ended and what it cost; ``expected`` and ``p_mass`` where logprobs came along."""
+    """A whole answer: its text, how it ended and what it cost; ``expected`` and ``p_mass`` where logprobs came along.
+
+    ``grammar`` numbers the rules by which ``expected`` was found; 1 took the last number in the text.
+    """
 
     text: str
     finish: str = "stop"
@@ -24,6 +32,14 @@ class Reply:
     cached_tokens: int = 0
     expected: float | None = None
     p_mass: float | None = None
+    grammar: int = GRAMMAR
+
+    @property
+    def final(self) -> bool:
+        """Whether it counts; what older versions kept does not where the service broke off or the number was another."""
+        if is_broken(self.finish):
+            return False
+        return self.expected is None or self.grammar == GRAMMAR or _number_is_last(self.text)
 
     def to_json(self) -> str:
         """The reply as the cache stores it."""
@@ -33,7 +49,10 @@ class Reply:
     def from_json(cls, text: str) -> Reply:
         """The reply that ``to_json`` wrote. Raises ValueError for anything else."""
         record = json.loads(text)
-        if not isinstance(record, dict) or set(record) != {f.name for f in fields(cls)}:
+        if not isinstance(record, dict):
+            raise ValueError("not a reply")
+        record.setdefault("grammar", 1)
+        if set(record) != {f.name for f in fields(cls)}:
             raise ValueError("not a reply")
         if not isinstance(record["text"], str) or not isinstance(record["finish"], str):
             raise ValueError("not a reply")
@@ -41,11 +60,23 @@ class Reply:
 
 
 class Retry(Exception):
-    """The call may succeed later. ``after``: seconds that the server asks for; ``slower``: it has too many calls."""
+    """The call may succeed later.
 
-    def __init__(self, reason: str, after: float | None = None, *, slower: bool = False) -> None:
+    ``after``: seconds that the server asks for; ``slower``: it has had too many calls in a minute; ``crowded``: it seems to
+    have too many at a time; ``mute``: the same, as it did not answer at all.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        after: float | None = None,
+        *,
+        slower: bool = False,
+        crowded: bool = False,
+        mute: bool = False,
+    ) -> None:
         super().__init__(reason)
-        self.after, self.slower = after, slower
+        self.after, self.slower, self.crowded, self.mute = after, slower, crowded or mute, mute
 
 
 class Failed(Exception):
@@ -54,6 +85,10 @@ class Failed(Exception):
 
 class Refused(Failed):
     """The service will not have this request, however often it is sent."""
+
+
+class Denied(Refused):
+    """The service will not have it (403), and may not have any other either."""
 
 
 SCHEMA = 1  # of what the key is made from; a change makes every cached answer unknown
@@ -117,3 +152,9 @@ def host_of(base_url: str) -> str:
     """Host and port of an endpoint, without user info, path and scheme."""
     parts = urlsplit(base_url)
     return (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
+
+
+def _number_is_last(text: str) -> bool:
+    """Whether no digit comes behind the score, so that all rules find the same number."""
+    found = find_score(text)
+    return found is not None and not any(mark.isdigit() for mark in text[found.end(1) :])

@@ -58,7 +58,11 @@ def _load(path: Path, wanted: tuple[str, ...]) -> str:
     try:
         text = path.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the template: {error}", where=path) from error
+        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "is not text in UTF-8"
+        more = "; an empty role.txt sends no role" * (path.stem == "role")
+        raise InputError(f"cannot read the template: {reason}{more}", where=path) from error
+    if not text and path.stem == "role":  # a model without a system message: what it should know stands in the others
+        return ""
     if not text:
         raise InputError("the template is empty", where=path)
     found = _PLACEHOLDER.findall(text)
@@ -79,7 +83,10 @@ def template_of(request: Request) -> str:
 
 
 def render(request: Request, templates: Mapping[str, str]) -> list[dict[str, str]]:
-    """The chat messages that ask for an answer: the role as system message, and one user message (LLMHD Figures 5-8)."""
+    """The chat messages that ask for an answer: the role as system message, and one user message (LLMHD Figures 5-8).
+
+    An empty role sends none.
+    """
     texts: dict[str, str] = {}
     if isinstance(request, Score | UserView | ItemView):
         texts["item"] = _literal(request.item, ITEM_CHARS)
@@ -88,7 +95,16 @@ def render(request: Request, templates: Mapping[str, str]) -> list[dict[str, str
     if isinstance(request, Score | Revise | UserView):
         texts["profile"] = _literal(request.profile, PROFILE_CHARS)
     content = _PLACEHOLDER.sub(lambda place: texts[place[1]], templates[template_of(request)])
-    return [{"role": "system", "content": templates["role"]}, {"role": "user", "content": content}]
+    asked = {"role": "user", "content": content}
+    return [{"role": "system", "content": templates["role"]}, asked] if templates["role"] else [asked]
+
+
+def without_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The messages with the system message, where there is one, at the head of the first user message."""
+    if messages[0]["role"] != "system":
+        return messages
+    role, asked, *more = messages
+    return [asked | {"content": f"{role['content']}\n\n{asked['content']}"}, *more]
 
 
 def _numbered(items: Iterable[str], limit: int) -> str:

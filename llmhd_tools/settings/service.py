@@ -24,8 +24,23 @@ class Service(Section):
     api_key_file: str | None = choice(
         None, "Read the key from a file, not OPENAI_API_KEY.", metavar="FILE", decides=False
     )
+    key_header: str | None = choice(
+        None,
+        "Send the key in this header, such as api-key (Azure).",
+        metavar="NAME",
+        usual="Authorization",
+        decides=False,
+    )
+    header_file: str | None = choice(
+        None, "More headers, 'Name: value' a line; none is ever shown.", metavar="FILE", decides=False
+    )
     domain: str = choice("generic", "Wording of the prompts: books, restaurants, games, movies, generic.")
     templates: str | None = choice(None, "Your own seven templates instead.", metavar="FOLDER")
+    no_system: bool = choice(
+        False,
+        "Send the role inside the user message: for models without a system message.",
+        words="--no-system",
+    )
     param: tuple[str, ...] = choice(
         (), "Sent as it is, such as temperature=0; repeat it. Nothing is sent unasked.", metavar="NAME=V"
     )
@@ -42,7 +57,9 @@ class Service(Section):
     max_in_flight: int = choice(64, "At most so many calls at a time.", low=1, high=4096, decides=False)
     rpm: float | None = choice(None, "At most so many requests a minute.", low=0, above=True, decides=False)
     tpm: float | None = choice(None, "At most so many tokens a minute.", low=0, above=True, decides=False)
-    deadline: float = choice(60.0, "Seconds that one call may take.", low=0, above=True, decides=False)
+    deadline: float = choice(
+        60.0, "Seconds for a call, once those before it are answered.", low=0, above=True, decides=False
+    )
     attempts: int = choice(5, "At most so many attempts at one call.", low=1, high=10, decides=False)
     usage: str | None = choice(
         None,

@@ -15,6 +15,7 @@ from llmhd_tools.files.provenance import made
 from llmhd_tools.files.tables import Table
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.llm.codec import Vector, unpack
+from llmhd_tools.llm.reasons import Reasons
 from llmhd_tools.llm.requests import TextProvider
 from llmhd_tools.stages.texts import digest_of, texts_of
 
@@ -28,10 +29,14 @@ def embed(tables: Sequence[Table], provider: TextProvider, width: int | None = N
     return vectors_of(tables, rows, provider.name, width)
 
 
-def rows_of(texts: Sequence[str], provider: TextProvider) -> list[Vector | None]:
-    """The vector of each text, None where it has none."""
-    answers = notes.progress(provider.answer(texts), "embedding", len(texts))
-    return [None if answer.error is not None else unpack(str(answer.value)) for answer in answers]
+def rows_of(texts: Sequence[str], provider: TextProvider, reasons: Reasons | None = None) -> list[Vector | None]:
+    """The vector of each text, None where it has none, for which there are ``reasons``."""
+    rows: list[Vector | None] = []
+    for answer in notes.progress(provider.answer(texts), "embedding", len(texts)):
+        rows.append(None if answer.error is not None else unpack(str(answer.value)))
+        if reasons is not None:
+            reasons.add(answer.error)
+    return rows
 
 
 def read_named_texts(paths: Sequence[str]) -> list[Table]:

@@ -138,9 +138,10 @@ def decide(
     """Which samples of an epoch to keep, (n,) bool, and the verdict on each judged row.
 
     ``step`` is T of the first batch; samples that are ``gone`` anyway (n,) are dropped. Raises InputError for a judged
-    row that is none of the samples.
+    row that is none of the samples, and where rows are missing of those that there were.
     """
     rows = _rows_of(judged, samples)
+    _check_whole(judged, rows)
     nothing = np.full(len(judged), np.nan)
     score, negative_score = (judged[name] if name in judged else nothing for name in ("score", "negative_score"))
     at = step + samples.batch[rows]
@@ -158,6 +159,17 @@ def decide(
     }
     columns["verdict"] = ["hard" if h else "dropped" for h in hard]
     return keep, Table("verdicts", columns, judged.users, judged.items)
+
+
+def _check_whole(judged: Table, rows: NDArray[np.int64]) -> None:
+    """Refuse judged rows of which a program on the way lost some: samples that are no rows here are not dropped."""
+    if "noisy_rows" not in judged:
+        return
+    wanted, here = int(judged["noisy_rows"].max(initial=0)), len(np.unique(rows))
+    if (len(rows), here) != (wanted, wanted):
+        more = "pass every row through, or delete `noisy_rows` from all to leave some out on purpose"
+        found = f"holds {here:,} of the epoch's {wanted:,} noisy rows" if here < wanted else "holds a row twice"
+        raise InputError(f"{found}; {more}", where=judged.source)
 
 
 def _rows_of(judged: Table, samples: Samples) -> NDArray[np.int64]:

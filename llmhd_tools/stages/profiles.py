@@ -33,7 +33,7 @@ class Update:
     false_positives: int
     false_negatives: int
     updated: int
-    failed: int
+    failed: Sequence[str]  # why answers could not be used
 
 
 def update_profiles(
@@ -109,10 +109,10 @@ def _revise(
     provider: Provider,
     flags: Flags,
     due: NDArray[np.bool_],
-) -> tuple[Table, NDArray[np.bool_], int, int]:
+) -> tuple[Table, NDArray[np.bool_], int, list[str]]:
     """Ask about the due pairs: for each user first about false positives, then about false negatives.
 
-    Returns the new profiles, which of the pairs are done with, how many profiles changed and how many answers failed. A
+    Returns the new profiles, which of the pairs are done with, how many profiles changed and why answers failed. A
     failed answer leaves the profile as it was, and its pairs are asked about again after the next epoch.
     """
     texts: list[str] = list(profiles.columns["profile"])
@@ -120,12 +120,13 @@ def _revise(
     versions = profiles["version"].copy() if "version" in profiles else np.zeros(len(profiles), dtype=np.int64)
     done = np.zeros(len(flags), dtype=bool)
     changed: set[int] = set()
-    failed = 0
+    failed: list[str] = []
     for label in (1, 0):
         asked = list(_questions(profiles, texts, dataset, items, flags, due, label))
         for (row, pairs, request), answer in zip(asked, provider.answer(a[2] for a in asked), strict=True):
-            if answer.error is not None or (answer.value != request.profile and order_in(str(answer.value))):
-                failed += 1  # a profile that gives orders to the scorer is not kept either
+            order = None if answer.error or answer.value == request.profile else order_in(str(answer.value))
+            if answer.error is not None or order is not None:
+                failed.append(answer.error or f"the profile gives an order to the scorer, '{order}'")
                 continue
             done[pairs] = True
             if answer.value != request.profile:

@@ -42,6 +42,7 @@ def prune(
     if step not in (None, first):
         raise UsageError(f"`step` {step} contradicts {samples.source}, whose first step is {first}; leave it out")
     noisy = noisy_rows(samples, align(history, samples.users, samples.items), how, first, seed)
+    noisy.columns["noisy_rows"] = np.full(len(noisy), len(noisy), dtype=np.int64)
     params = asdict(how) | {"step": first, "seed": seed}
     inputs: dict[str, str | list[str]] = {"samples": samples.digest(), "history": [z.digest() for z in history]}
     noisy.meta = {"made": made("prune", params, inputs)}

@@ -187,7 +187,12 @@ def test_a_folder_of_ones_own(tmp_path):
         ("score", b"Rate {item} {profile} {items}", r"score\.txt: the placeholder \{items\} has no meaning"),
         ("summarize", b"x", r"summarize\.txt: the placeholder \{items\} is missing"),
         ("role", b"You are {profile}", r"role\.txt: the placeholder \{profile\} has no meaning"),
-        ("role", b" \n", r"role\.txt: the template is empty"),
+        ("score", b" \n", r"score\.txt: the template is empty"),
+        (
+            "role",
+            None,
+            r"role\.txt: cannot read the template: no such file or directory; an empty role\.txt sends no role",
+        ),
         ("role", b"\xff", r"role\.txt: cannot read the template"),
         ("false-positive", None, r"false-positive\.txt: cannot read the template"),
     ],

@@ -10,10 +10,12 @@ import asyncio
 import gzip
 import hashlib
 import json
+import math
 import random
+import ssl
 import sys
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -34,12 +36,22 @@ def answer_to(body: Body) -> str:
     return f"<s>{1 + digest[0] % 10}</s>"
 
 
-def completion(content: Any, finish: str = "stop", **more: Any) -> Body:
+def completion(content: Any, finish: str | None = "stop", message: Body | None = None, **more: Any) -> Body:
     usage = {"prompt_tokens": 100, "completion_tokens": 5, "total_tokens": 105}
-    choice = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": finish, **more}
+    said = {"role": "assistant", "content": content, **(message or {})}
+    choice = {"index": 0, "message": said, "finish_reason": finish, **more}
     return {
         "id": "c-1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage
     }  # fmt: skip
+
+
+def logprobs(*tokens: str | tuple[str, dict[str, float]]) -> Body:
+    """The logprobs of a reply: tokens that were sure, or each with the chances of all that could have stood there."""
+    content = []
+    for token, chances in ((t, {t: 1.0}) if isinstance(t, str) else t for t in tokens):
+        top = [{"token": other, "logprob": math.log(chance)} for other, chance in chances.items()]
+        content.append({"token": token, "logprob": math.log(chances[token]), "top_logprobs": top})
+    return {"content": content}
 
 
 WIDTH = 4
@@ -148,6 +160,57 @@ FAULTS: dict[str, Fault] = {
         {"choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "refusal": "I will not"}}]}
     ),
     "chatty": lambda c, b: response(completion("Let me think about it. It could be an 8/10.")),
+    # the real-world cases, by their numbers in the issue on them
+    "1-eos": lambda c, b: response(completion("<s>8</s>", "eos_token")),
+    "1-upper": lambda c, b: response(completion("<s>8</s>", "STOP")),
+    "2-think": lambda c, b: response(completion("<think>A reply looks like <s>3</s>. So ...</think>\n\n9")),
+    "4-late-number": lambda c, b: response(
+        completion("<s>3</s> (of 10)", logprobs=logprobs("<s>", "3", "</s>", " (", "of ", "10", ")"))
+    ),
+    "4-no-form": lambda c, b: response(
+        completion("I say 7 of 10.", logprobs=logprobs("I say ", "7", " of ", "10", "."))
+    ),
+    "5-error": lambda c, b: response(completion("", "error", error={"code": 502, "message": "upstream failed"})),
+    "5-abort": lambda c, b: response(completion("<s>8</s>", "abort")),
+    "5-broken-choice": lambda c, b: response(completion("<s>8</s>", "stop", error={"code": 500, "message": "oh"})),
+    "6-402": lambda c, b: response(
+        {"error": {"message": "Insufficient Balance", "type": "unknown_error", "code": "invalid_request_error"}}, 402
+    ),
+    "6-moonshot": lambda c, b: error(429, "exceeded_current_quota_error", "suspended, please check your plan"),
+    "6-anthropic": lambda c, b: error(
+        400, "invalid_request_error", "Your credit balance is too low to access the API."
+    ),
+    "6-flat": lambda c, b: response({"code": "Arrearage", "message": "Access denied: good standing."}, 403),
+    "6-in-200": lambda c, b: response({"error": {"code": 402, "message": "requires more credits"}}),
+    "7-flagged": lambda c, b: response(
+        {"error": {"code": 403, "message": "Your input was flagged", "metadata": {"reasons": ["violence"]}}}, 403
+    ),
+    "8-flat": lambda c, b: response(
+        {"object": "error", "message": "context too long", "type": "BadRequestError", "code": 400}, 400
+    ),
+    "8-detail": lambda c, b: response({"detail": "prompt is too long"}, 422),
+    "8-details": lambda c, b: response({"detail": [{"loc": ["body", "temperature"], "msg": "must be at most 2"}]}, 422),
+    "8-text": lambda c, b: response(b"no such thing: <b>top_p</b>", 400, kind="text/plain"),
+    "9-no-system": lambda c, b: response({"object": "error", "message": "System role not supported", "code": 400}, 400),
+    "9-no-system-500": lambda c, b: error(500, "server_error", "Jinja Exception: Conversation roles must alternate"),
+    "10-parameter": lambda c, b: error(400, "unsupported_parameter", "Unsupported parameter: 'max_tokens'"),
+    "12-full": lambda c, b: error(503, "busy", "maximum pending requests exceeded"),
+    "14-reasoning": lambda c, b: response(completion(None, message={"reasoning_content": "So <s>9</s>."})),
+    "14-reasoning-parts": lambda c, b: response(completion([{"type": "thinking", "thinking": "So <s>9</s>."}])),
+    "14-parts": lambda c, b: response(
+        completion([{"type": "thinking", "thinking": "So <s>9</s>."}, {"type": "text", "text": "<s>8</s>"}])
+    ),
+    "14-tool": lambda c, b: response(
+        completion(None, "tool_calls", message={"tool_calls": [{"id": "x", "function": {"name": "f"}}]})
+    ),
+    "16-logprobs": lambda c, b: error(400, "invalid_request_error", "top_logprobs must be between 0 and 5"),
+    "25-stream": lambda c, b: response(b'data: {"choices": []}\n\ndata: [DONE]\n\n', kind="text/event-stream"),
+    "25-gzip": lambda c, b: response(gzip.compress(b"{}"), 200, "Content-Encoding: gzip"),
+    "25-elsewhere": lambda c, b: response({"error": "Unexpected endpoint or method. (POST /chat/completions)"}),
+    "28-bare": lambda c, b: response(completion("<s>8</s>", None) | {"usage": None}),
+    "28-fractions": lambda c, b: response(
+        completion("<s>8</s>") | {"usage": {"prompt_tokens": 1.5, "completion_tokens": None}}
+    ),
 }
 VECTOR_FAULTS: dict[str, Fault] = {
     "too-few": lambda c, b: response(embeddings(b) | {"data": embeddings(b)["data"][1:]}),
@@ -165,15 +228,43 @@ VECTOR_FAULTS: dict[str, Fault] = {
     "nested": lambda c, b: response(embeddings(b, lambda text: [[1.0]])),
     "one-number": lambda c, b: response(embeddings(b, lambda text: 1.0)),
     "completion": lambda c, b: response(completion("<s>8</s>")),
+    "18-too-long": lambda c, b: error(500, "server_error", "input is too large to process"),
+    "19-refused": lambda c, b: response({"error": "no such thing as this text"}, 422),
+    "20-too-many": lambda c, b: error(413, "x", "batch size 64 > maximum allowed batch size 10"),
+    "same-index": lambda c, b: response(
+        embeddings(b) | {"data": [{"index": 0, "embedding": vector_of(t)} for t in b["input"]]}
+    ),
+}
+VECTOR_SHAPES: dict[str, Fault] = {  # other ways to send good vectors
+    "no-index": lambda c, b: response(
+        embeddings(b) | {"data": [{"embedding": vector_of(text)} for text in b["input"]]}
+    ),
+    "null-index": lambda c, b: response(
+        embeddings(b) | {"data": [{"index": None, "embedding": vector_of(text)} for text in b["input"]]}
+    ),
 }
 WIDER: dict[str, Fault] = {"wider": lambda c, b: response(embeddings(b, lambda text: [1.0] * (WIDTH + 1)))}
 
 
 class FaultServer:
-    """``behave(body, number)`` names the fault for a request, or None for a good answer; ``number`` counts from 0."""
+    """``behave(body, number)`` names the fault for a request, or None for a good answer; ``number`` counts from 0.
 
-    def __init__(self, behave: Callable[[Body, int], str | None] | None = None, latency: float = 0.0) -> None:
+    With ``slots`` it works on so many requests at a time, ``latency`` seconds each, in the order in which they came, whether
+    their clients still wait or not; where more than ``room`` are open it resets the connection.
+    """
+
+    def __init__(
+        self,
+        behave: Callable[[Body, int], str | None] | None = None,
+        latency: float = 0.0,
+        slots: int | None = None,
+        room: int = 1 << 30,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.behave, self.latency = behave or (lambda body, number: None), latency
+        self.slots, self.room, self.working, self.tls = slots, room, 0, tls
+        self.queue: deque[tuple[Connection, Body, int]] = deque()
+        self.heads: list[tuple[str, dict[str, str]]] = []  # request lines and headers
         self.elsewhere = ""
         self.bodies: list[Body] = []
         self.keep_bodies = True
@@ -195,11 +286,22 @@ class FaultServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"http{'s' * bool(self.tls)}://127.0.0.1:{self.port}/v1"
+
+    def serve(self) -> None:
+        """Put waiting requests into free slots."""
+        while self.queue and self.working < (self.slots or 0):
+            self.working += 1
+            asyncio.get_running_loop().call_later(self.latency, self._served, *self.queue.popleft())
+
+    def _served(self, connection: Connection, request: Body, number: int) -> None:
+        self.working -= 1
+        connection.respond(request, number)
+        self.serve()
 
     async def _serve(self, started: threading.Event | None = None) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await self._loop.create_server(lambda: Connection(self), "127.0.0.1", 0, backlog=512)
+        server = await self._loop.create_server(lambda: Connection(self), "127.0.0.1", 0, backlog=512, ssl=self.tls)
         self.port = server.sockets[0].getsockname()[1]
         if started:
             started.set()
@@ -238,13 +340,16 @@ class Connection(asyncio.Protocol):
             head, found, rest = self.buffer.partition(b"\r\n\r\n")
             if not found:
                 return
-            fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
-            length = int(fields.get(b"content-length", 0))
+            lines = [line.split(": ", 1) for line in head.decode("latin-1").split("\r\n")]
+            fields = {line[0].lower(): line[1] for line in lines[1:] if len(line) == 2}
+            length = int(fields.get("content-length", 0))
             if len(rest) < length:
                 return
             self.buffer = rest[length:]
-            self.key = fields.get(b"authorization", b"").decode()
-            self._request(head.split(b"\r\n")[0].decode(), rest[:length])
+            self.key = fields.get("authorization", "")
+            if self.server.keep_bodies:
+                self.server.heads.append((lines[0][0], fields))
+            self._request(lines[0][0], rest[:length])
 
     def _request(self, line: str, body: bytes) -> None:
         server = self.server
@@ -259,17 +364,24 @@ class Connection(asyncio.Protocol):
             server.bodies.append(request)
         server.open += 1
         server.most = max(server.most, server.open)
-        if server.latency:
+        if server.open > server.room:
+            server.open -= 1
+            self.transport.abort()
+        elif server.slots:
+            server.queue.append((self, request, number))
+            server.serve()
+        elif server.latency:
             delay = server.latency * random.Random(number).uniform(0.5, 1.5)
-            asyncio.get_running_loop().call_later(delay, self._respond, request, number)
+            asyncio.get_running_loop().call_later(delay, self.respond, request, number)
         else:
-            self._respond(request, number)
+            self.respond(request, number)
 
-    def _respond(self, request: Body, number: int) -> None:
+    def respond(self, request: Body, number: int) -> None:
+        """Answer, well or badly."""
         self.server.open -= 1
         fault = self.server.behave(request, number)
         if fault is not None:
-            data = (FAULTS | VECTOR_FAULTS | WIDER)[fault](self, request)
+            data = (FAULTS | VECTOR_FAULTS | VECTOR_SHAPES | WIDER)[fault](self, request)
             if data is not None:
                 self.send(data)
         elif "input" in request and not self.transport.is_closing():

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import command
-from fault_server import VECTOR_FAULTS, FaultServer, embeddings, vector_of
+from fault_server import VECTOR_FAULTS, VECTOR_SHAPES, FaultServer, embeddings, vector_of
 
 from llmhd_tools.files.tensors import read_tensors
 
@@ -68,7 +68,19 @@ def test_the_width_can_be_asked_for_and_makes_another_vector(texts, llmhd):
 
 
 @pytest.mark.parametrize(
-    "fault", [*VECTOR_FAULTS, "429", "close", "reset", "short-body", "cut-json", "error-200", "503", "garbage"]
+    "fault",
+    [
+        *(name for name in VECTOR_FAULTS if not name[0].isdigit()),
+        "18-too-long",
+        "429",
+        "close",
+        "reset",
+        "short-body",
+        "cut-json",
+        "error-200",
+        "503",
+        "garbage",
+    ],
 )
 def test_a_fault_is_tried_again(fault, texts, llmhd):
     with FaultServer(lambda body, number: fault if number == 0 else None) as server:
@@ -77,13 +89,30 @@ def test_a_fault_is_tried_again(fault, texts, llmhd):
     assert len(read_tensors("vectors.npz", "vectors").items) == 5
 
 
-@pytest.mark.parametrize("fault", ["too-few", "nan"])
-def test_texts_that_never_get_a_vector_are_left_out_and_asked_for_the_next_time(fault, texts, llmhd):
+@pytest.mark.parametrize("shape", VECTOR_SHAPES)
+def test_vectors_without_an_index_are_in_the_order_of_the_texts(shape, texts, llmhd):
+    with FaultServer(lambda body, number: shape) as server:
+        assert llmhd(*texts(100), server=server).returncode == 0
+    vectors = read_tensors("vectors.npz", "vectors").arrays["item"]
+    wanted = [vector_of(f"A book about {n}.") for n in range(100)]
+    assert vectors.tolist() == np.array(wanted, dtype=np.float32).tolist()
+
+
+def test_an_index_that_is_always_the_same_orders_nothing(texts, llmhd):
+    """Such a server can only be asked for one text at a time: so it is, and no vector lands on another text."""
+    with FaultServer(lambda body, number: "same-index") as server:
+        assert llmhd(*texts(5), server=server).returncode == 0
+    wanted = [vector_of(f"A book about {n}.") for n in range(5)]
+    assert read_tensors("vectors.npz", "vectors").arrays["item"].tolist() == np.array(wanted, np.float32).tolist()
+
+
+@pytest.mark.parametrize("fault", ["too-few", "nan", "18-too-long", "503", "hang"])
+def test_a_text_that_never_gets_a_vector_takes_no_other_along_and_is_asked_for_the_next_time(fault, texts, llmhd):
     words = texts(100)
-    with FaultServer(lambda body, number: fault if len(body["input"]) < 64 else None) as server:
-        done = llmhd(*words, "--attempts", "2", server=server)
-        assert done.returncode == 0 and "64 texts have a vector by openai:m, 39 have none" in done.stderr
-        assert "39 failed" in done.stderr and len(read_tensors("vectors.npz", "vectors").items) == 61
+    with FaultServer(lambda body, number: fault if "A book about 7." in body["input"] else None) as server:
+        done = llmhd(*words, "--attempts", "2", "--deadline", "0.3", server=server)
+        assert done.returncode == 0 and "102 texts have a vector by openai:m, 1 have none (the reason: " in done.stderr
+        assert "i7" not in read_tensors("vectors.npz", "vectors").items.names and max(server.answered.values()) == 1
         server.behave = lambda body, number: None
         assert llmhd(*words, server=server).returncode == 0
         assert len(read_tensors("vectors.npz", "vectors").items) == 100 and max(server.answered.values()) == 1
@@ -100,10 +129,35 @@ def test_a_text_that_the_service_refuses_does_not_take_others_along(texts, llmhd
     assert "i7" not in read_tensors("vectors.npz", "vectors").items.names
 
 
+def test_19_the_reason_is_told_whatever_the_level(texts, llmhd):
+    with FaultServer(lambda body, number: "19-refused") as server:
+        for more in ((), ("-q",)):
+            done = llmhd(*texts(5), *more, server=server)
+            assert (
+                done.returncode == 1
+                and "8 have none (the reason: the service refuses the request (422, no such" in done.stderr
+            )
+
+
+def test_20_a_service_that_takes_fewer_texts_gets_fewer(texts, llmhd):
+    with FaultServer(lambda body, number: "20-too-many" if len(body["input"]) > 10 else None) as server:
+        assert llmhd(*texts(100), server=server).returncode == 0
+        assert len(server.answered) == 103 and max(server.answered.values()) == 1
+
+
+def test_texts_at_fault_never_block_the_others(texts, llmhd):
+    with FaultServer(
+        lambda body, n: "400" if any(f"book about {k}." in str(body) for k in range(30)) else None
+    ) as server:
+        for _ in range(2):
+            done = llmhd(*texts(60), server=server)
+            assert done.returncode == 0 and "30 have none" in done.stderr
+
+
 def test_a_service_that_refuses_all_is_left_soon(texts, llmhd):
     with FaultServer(lambda body, number: "422") as server:
         done = llmhd(*texts(2000), server=server)
-        assert done.returncode == 3 and "20 texts in a row" in done.stderr and not Path("vectors.npz").exists()
+        assert done.returncode == 3 and "20 calls were refused" in done.stderr and not Path("vectors.npz").exists()
         assert len(server.times) < 300
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import time
 
@@ -12,10 +13,12 @@ from fault_server import FAULTS, FaultServer
 
 from llmhd_tools.errors import ServiceError
 from llmhd_tools.llm.cache import Cache
-from llmhd_tools.llm.calls import Call, Failed, Refused, Reply, Retry, key_of
+from llmhd_tools.llm.calls import Call, Denied, Failed, Refused, Reply, Retry, key_of
 from llmhd_tools.llm.requests import Answer
 from llmhd_tools.llm.service.attempts import Attempts
 from llmhd_tools.llm.service.client import Client
+from llmhd_tools.llm.service.deadline import Deadline
+from llmhd_tools.llm.service.endpoint import Endpoint
 from llmhd_tools.llm.service.engine import Engine
 from llmhd_tools.llm.service.limits import Limits
 from llmhd_tools.llm.usage import Usage
@@ -23,12 +26,20 @@ from llmhd_tools.llm.usage import Usage
 KEY = "sk-canary-7f3d9a51c2"
 RETRIED = {
     "cut-json", "empty", "bad-utf8", "html", "list", "empty-object", "null-choices", "error-200", "no-choices",
-    "null-content", "int-content", "deep", "short-body", "reset", "close", "garbage", "429", "429-negative", "429-nan",
+    "int-content", "deep", "short-body", "reset", "close", "garbage", "429", "429-negative", "429-nan",
     "429-long", "429-date", "429-bare", "500", "502", "503", "529", "hang", "drip", "bomb", "huge",
+    "5-error", "5-abort", "5-broken-choice", "9-no-system-500", "12-full", "25-elsewhere", "25-stream", "25-gzip",
 }  # fmt: skip
-FAILED = {"400", "413", "422"}
-STOPS = {"quota", "401", "403", "404", "302", "307"}
-REPLIES = {"length", "filtered", "refusal", "chatty"}
+FAILED = {
+    "400", "413", "422", "7-flagged", "8-flat", "8-detail", "8-details", "8-text", "9-no-system", "10-parameter", "16-logprobs",
+}  # fmt: skip
+DENIED = {"403"}
+STOPS = {"quota", "401", "404", "302", "307", "6-402", "6-moonshot", "6-anthropic", "6-flat", "6-in-200"}
+REPLIES = {
+    "length", "filtered", "refusal", "chatty", "null-content", "1-eos", "1-upper", "2-think", "4-late-number", "4-no-form",
+    "14-reasoning", "14-reasoning-parts", "14-parts", "14-tool", "28-bare", "28-fractions",
+}  # fmt: skip
+CROWDED = {"reset", "close", "short-body", "garbage", "hang", "drip", "503", "529", "12-full"}
 
 
 def call(number: int = 0) -> Call:
@@ -41,7 +52,7 @@ def outcome(server: FaultServer, transport: str, monkeypatch) -> Reply | Excepti
         monkeypatch.setitem(sys.modules, "aiohttp", None)  # as if it were not installed
     else:
         pytest.importorskip("aiohttp")
-    client = Client(server.url, KEY, deadline=0.7, most=4)
+    client = Client(Endpoint(server.url, key=KEY), deadline=0.7, most=4)
 
     async def ask() -> Reply | Exception:
         try:
@@ -55,7 +66,7 @@ def outcome(server: FaultServer, transport: str, monkeypatch) -> Reply | Excepti
 
 
 def test_every_fault_has_its_expectation():
-    assert set(FAULTS) == RETRIED | FAILED | STOPS | REPLIES
+    assert set(FAULTS) == RETRIED | FAILED | DENIED | STOPS | REPLIES
 
 
 @pytest.mark.parametrize("transport", ["aiohttp", "httpx2"])
@@ -65,7 +76,8 @@ def test_a_fault_ends_cleanly(fault, transport, monkeypatch):
         server.elsewhere = elsewhere.url.removesuffix("/v1")
         found = outcome(server, transport, monkeypatch)
         kind = next(
-            kind for names, kind in [(RETRIED, Retry), (FAILED, Refused), (STOPS, ServiceError), (REPLIES, Reply)]
+            kind
+            for names, kind in [(RETRIED, Retry), (FAILED, Refused), (DENIED, Denied), (STOPS, ServiceError), (REPLIES, Reply)]
             if fault in names
         )  # fmt: skip
         assert type(found) is kind, found
@@ -74,6 +86,8 @@ def test_a_fault_ends_cleanly(fault, transport, monkeypatch):
             assert found.after == 1.0 and found.slower
         if fault in ("429-negative", "429-nan", "429-date", "429-bare"):
             assert found.after is None
+        if isinstance(found, Retry):
+            assert found.crowded == (fault in CROWDED)
         if isinstance(found, Exception):
             assert KEY not in repr(found) and "\n" not in str(found)
 
@@ -88,7 +102,7 @@ class Asked:
 
 def engine(server: FaultServer, cache: Cache, limits: Limits | None = None, *, deadline: float = 2, **more) -> Engine:
     limits = limits or Limits(8)
-    client = Client(server.url, KEY, deadline=deadline, most=limits.most)
+    client = Client(Endpoint(server.url, key=KEY), deadline=deadline, most=limits.most)
     return Engine(Attempts(client.ask, limits, backoff=0.02, **more), cache, Usage(), "h")
 
 
@@ -148,6 +162,49 @@ def test_concurrency_grows_until_429_then_shrinks_once_an_episode():
     assert asyncio.run(run()).history == [20, 40, 64, 51]
 
 
+def test_calls_lost_in_a_crowd_halve_it_once_for_all_that_were_sent_before():
+    async def run() -> Limits:
+        limits = Limits(64)
+        while not limits.alone:
+            sent = [await limits.acquire(1) for _ in range(int(limits.limit))]
+            await asyncio.sleep(0.002)  # a clock may be as coarse as that
+            for when in sent:
+                limits.release(Retry("x", mute=True), sent=when)
+            await asyncio.sleep(0.002)
+        for _ in range(30):
+            await limits.acquire(1)
+            limits.release()
+        return limits
+
+    assert asyncio.run(run()).history == [20, 10, 5, 2, 1, 2]
+
+
+def test_a_clock_starts_anew_with_each_answer_to_another_but_not_for_ever():
+    async def call(seconds: float, deadline: float) -> bool:
+        try:
+            with Deadline(deadline):
+                await asyncio.sleep(seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def run() -> tuple[list[bool], float]:
+        queued = await asyncio.gather(*(call(0.15 * n, 0.9) for n in range(1, 12)))  # one slot, 0.15 s an answer
+        start = asyncio.get_running_loop().time()
+        others = [asyncio.create_task(_later(0.15 * n, call(0.05, 0.9))) for n in range(30)]
+        hanging = await call(60, 0.9)  # a server that works otherwise
+        took = asyncio.get_running_loop().time() - start
+        return [*queued, not hanging, *await asyncio.gather(*others)], took
+
+    fine, took = asyncio.run(run())
+    assert all(fine) and took < 4  # well before the last of the others began
+
+
+async def _later(seconds: float, work):
+    await asyncio.sleep(seconds)
+    return await work
+
+
 def test_the_bounds_of_concurrency_and_rate(tmp_path):
     with FaultServer(latency=0.05) as server:
         list(engine(server, Cache(tmp_path / "c"), Limits(6)).answers(map(Asked, range(60))))
@@ -171,6 +228,30 @@ def test_memory_and_lookahead_are_bounded(tmp_path):
         for told, _ in enumerate(running.answers(questions())):
             assert pulled - told <= 257
         assert len(server.times) == 40  # the others were merged or cached
+
+
+def test_an_interrupt_that_lands_in_a_task_of_the_client_is_told_once(tmp_path, caplog):
+    sent = 0
+
+    async def write() -> None:
+        nonlocal sent
+        sent += 1
+        if sent == 3:
+            raise KeyboardInterrupt
+
+    async def send(_call: Call) -> Reply:
+        writing = asyncio.ensure_future(write())  # as aiohttp writes, while it waits for the answer
+        await asyncio.sleep(0.01)
+        assert writing.done()
+        return Reply("8")
+
+    running = Engine(Attempts(send, Limits(4)), Cache(tmp_path / "c"), Usage(), "h")
+    with pytest.raises(KeyboardInterrupt):
+        list(running.answers(map(Asked, range(50))))
+    running.close()
+    del running
+    gc.collect()
+    assert not caplog.records, "asyncio tells of exceptions that nobody asked for"
 
 
 def test_a_slow_reader_costs_no_answer_its_deadline(tmp_path):

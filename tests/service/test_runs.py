@@ -162,6 +162,15 @@ def test_dry_run_sends_nothing(shop, llmhd):
     assert done.stderr.count("Likes number") == 2 and words
 
 
+def test_dry_run_shows_a_long_prompt_in_few_lines(shop, llmhd):
+    shop(400)
+    one = [{"user": "u0", "item": f"i{n}"} for n in range(400)]
+    Path("train.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in one))
+    done = llmhd("summarize", "train.jsonl", "--items", "items.jsonl", "--dry-run", server="http://h/v1")
+    assert done.returncode == 0 and "1 requests" in done.stderr and "more lines …" in done.stderr
+    assert done.stderr.count("\n") < 40 and "A book about 0." in done.stderr
+
+
 def test_batch_round_trip(shop, llmhd):
     words = shop(12, users=3)
     assert llmhd(*words, "--requests", "r.jsonl", server="http://h/v1").returncode == 0

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from llmhd_tools.cli.options import Out, Quiet, Verbose, one_of
-from llmhd_tools.errors import ServiceError
+from llmhd_tools.errors import LlmhdError, ServiceError
+
+if TYPE_CHECKING:
+    from llmhd_tools.llm.service.client import BatchService
 
 _ENDED = ("completed", "failed", "expired", "cancelled")
 
@@ -23,6 +27,15 @@ def command(
     ] = None,
     api_key_file: Annotated[
         str | None, typer.Option("--api-key-file", help="Read the key from a file, not OPENAI_API_KEY.", metavar="FILE")
+    ] = None,
+    key_header: Annotated[
+        str | None,
+        typer.Option(
+            "--key-header", help="Send the key in this header, such as api-key. [Authorization]", metavar="NAME"
+        ),
+    ] = None,
+    header_file: Annotated[
+        str | None, typer.Option("--header-file", help="More headers, 'Name: value' a line.", metavar="FILE")
     ] = None,
     output: Out = "-",
     quiet: Quiet = False,
@@ -42,14 +55,13 @@ def command(
     from llmhd_tools.cli import console
     from llmhd_tools.files.jsonl import write_records
     from llmhd_tools.files.streams import check_output, open_out
-    from llmhd_tools.llm.service.client import BatchService, endpoint, read_key
+    from llmhd_tools.llm.service.client import BatchService
+    from llmhd_tools.llm.service.endpoint import open_endpoint
 
     check_output(output, names if action == "submit" else [])
-    url = endpoint(base_url)
-    service = BatchService(url, read_key(api_key_file, url))
+    service = BatchService(open_endpoint(base_url, api_key_file, key_header, header_file))
     if action == "submit":
-        write_records(output, (_described(service.submit(name)) | {"requests": name} for name in names))
-        return 0
+        return _submit(service, names, output)
     batches = [service.status(name) for name in names]
     if action == "status":
         write_records(output, map(_described, batches))
@@ -65,6 +77,38 @@ def command(
         for name in files:
             content = service.content(name)
             out.write(content if content.endswith(b"\n") or not content else content + b"\n")
+    return 0
+
+
+def _submit(service: BatchService, names: list[str], output: str) -> int:
+    """Submit the files in turn. What is submitted runs and costs, so its records are written whatever happens after."""
+    from llmhd_tools import notes
+    from llmhd_tools.files.jsonl import Record, write_records
+
+    done: list[str] = []
+    stopped: list[BaseException] = []
+
+    def records() -> Iterator[Record]:
+        for name in names:
+            try:
+                batch = _described(service.submit(name)) | {"requests": name}
+            except BaseException as error:
+                if not done:
+                    raise
+                stopped.append(error)
+                return
+            done.append(name)
+            notes.note(f"{name} is batch {batch['id']} ({batch['status']})")
+            yield batch
+
+    write_records(output, records())
+    for error in stopped:
+        rest = ", ".join(names[len(done) :])
+        if isinstance(error, LlmhdError):
+            raise type(error)(
+                f"{error}; {', '.join(done)} {'is' if len(done) == 1 else 'are'} submitted: submit only {rest}"
+            )
+        raise error
     return 0
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from llmhd_tools.cli.options import Out, Quiet, Verbose, one_of
 from llmhd_tools.errors import UsageError
+
+if TYPE_CHECKING:
+    from llmhd_tools.files.jsonl import Record
+    from llmhd_tools.llm.calls import Reply
 
 
 def command(
@@ -46,9 +51,10 @@ def command(
     from contextlib import closing
 
     from llmhd_tools import notes
-    from llmhd_tools.files.jsonl import Record, write_records
+    from llmhd_tools.files.jsonl import write_records
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.llm.cache import Cache
+    from llmhd_tools.llm.endings import fault_of
 
     check_output(output)
     if action == "prune" and model is None and older_than is None and not unfinished:
@@ -60,7 +66,7 @@ def command(
             for row in answers.rows()
             if (model is None or row[2] == model)
             and (before is None or row[4] <= before)
-            and not (unfinished and row[5].finish == "stop")
+            and not (unfinished and fault_of(row[5].finish, row[5].text) is None)
         )
         if action == "prune":
             keys = [row[0] for row in chosen]
@@ -70,18 +76,18 @@ def command(
             heads = ("key", "host", "model", "template")
             write_records(output, (dict(zip(heads, row[:4], strict=True)) | asdict(row[5]) for row in chosen))
         else:
-            count: Counter[tuple[str, str, str]] = Counter()
-            tokens: defaultdict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
-            for _, *group, _, reply in chosen:
-                name = (str(group[0]), str(group[1]), str(group[2]))
-                count[name] += 1
-                tokens[name]["in"] += reply.prompt_tokens
-                tokens[name]["out"] += reply.completion_tokens
-            records: list[Record] = [
-                {"host": host, "model": named, "template": template, "answers": count[host, named, template],
-                 "prompt_tokens": tokens[host, named, template]["in"],
-                 "completion_tokens": tokens[host, named, template]["out"]}
-                for host, named, template in sorted(count)
-            ]  # fmt: skip
+            records = _counted(chosen)
             write_records(output, records)
-            notes.note(f"{sum(count.values()):,} answers in {answers.path}")
+            notes.note(f"{sum(record['answers'] for record in records):,} answers in {answers.path}")
+
+
+def _counted(rows: Iterable[tuple[str, str, str, str, float, Reply]]) -> list[Record]:
+    """How many answers and tokens there are of each host, model and template."""
+    count: Counter[tuple[str, str, str]] = Counter()
+    tokens: defaultdict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
+    for _, host, model, template, _, reply in rows:
+        count[host, model, template] += 1
+        tokens[host, model, template]["prompt_tokens"] += reply.prompt_tokens
+        tokens[host, model, template]["completion_tokens"] += reply.completion_tokens
+    heads = ("host", "model", "template")
+    return [dict(zip(heads, name, strict=True)) | {"answers": count[name]} | tokens[name] for name in sorted(count)]

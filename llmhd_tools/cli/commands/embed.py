@@ -39,6 +39,7 @@ def command(
     from llmhd_tools.files.streams import check_binary, check_output
     from llmhd_tools.files.tensors import write_tensors
     from llmhd_tools.llm.codec import TEXT_CHARS
+    from llmhd_tools.llm.reasons import Reasons
     from llmhd_tools.stages.embed import read_named_texts, rows_of, vectors_of
 
     check_output(output, texts)
@@ -46,14 +47,15 @@ def command(
     tables = read_named_texts(texts)
     with vector_session(service, "embed", width) as asked:
         given = [text for table in tables for text in table.columns["profile"]]
-        rows = rows_of(given, asked.provider)
+        rows = rows_of(given, asked.provider, reasons := Reasons())
         if not asked.answers:
             return 0
         asked.complete()
     if long := sum(len(text) > TEXT_CHARS for text in given):
         notes.note(f"{long:,} texts were cut to {TEXT_CHARS:,} characters")
     missing = sum(row is None for row in rows)
-    notes.note(f"{len(rows) - missing:,} texts have a vector by {asked.provider.name}, {missing:,} have none")
+    tell = notes.warn if missing == len(rows) else notes.note
+    tell(f"{len(rows) - missing:,} texts have a vector by {asked.provider.name}, {missing:,} have none{reasons}")
     if missing == len(rows):
         return 1
     write_tensors(output, vectors_of(tables, rows, asked.provider.name, width))

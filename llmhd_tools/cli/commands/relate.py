@@ -40,6 +40,7 @@ def command(
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import write_table
     from llmhd_tools.files.tensors import read_tensors
+    from llmhd_tools.llm.reasons import Reasons
     from llmhd_tools.stages.dataset import read_dataset
     from llmhd_tools.stages.relate import relate
     from llmhd_tools.stages.texts import read_texts
@@ -55,8 +56,10 @@ def command(
         write_table(output, result)
     verdicts = result.columns["verdict"]
     hard, noisy, failed = (sum(verdict == name for verdict in verdicts) for name in ("hard", "noisy", None))
-    notes.note(
+    nothing = len(result) > 0 and failed == len(result)
+    tell = notes.warn if nothing else notes.note
+    tell(
         f"{len(result):,} disputed pairs judged by {asked.provider.name}: {hard:,} hard, {noisy:,} noisy, "
-        f"{failed:,} without a verdict"
+        f"{failed:,} without a verdict{Reasons(result.columns.get('error', []))}"
     )
-    return int(len(result) > 0 and failed == len(result))
+    return int(nothing)

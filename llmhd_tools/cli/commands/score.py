@@ -45,12 +45,14 @@ def command(
     from llmhd_tools.files.provenance import made
     from llmhd_tools.files.streams import check_output, suffix_of
     from llmhd_tools.files.tables import read_chunks, read_table, write_chunks
+    from llmhd_tools.llm.reasons import Reasons
     from llmhd_tools.stages.score import JUDGED, due_rows, score
     from llmhd_tools.stages.texts import digest_of, read_texts
 
     check_output(output, [noisy, profiles, items])
     user_texts, item_texts = read_texts(profiles, "profiles"), read_texts(items, "items")
     wanted = failed = 0
+    reasons = Reasons()
 
     def judged(asked: Session) -> Iterator[Table]:
         nonlocal wanted, failed
@@ -61,7 +63,9 @@ def command(
                 inputs = {chunk.kind: chunk.digest(), "profiles": digest_of(user_texts), "items": digest_of(item_texts)}
                 result.meta = {"made": made("score", {"llm": asked.provider.name}, inputs)}
             wanted += int(due_rows(chunk).sum())
-            failed += sum(error is not None for error in result.columns["error"])
+            for error in result.columns["error"]:
+                failed += error is not None
+                reasons.add(error)
             yield result
         asked.complete()
 
@@ -71,5 +75,7 @@ def command(
                 pass
             return 0
         write_chunks(output, judged(asked))
-    notes.note(f"{wanted - failed:,} candidates scored by {asked.provider.name}, {failed:,} without a score")
-    return int(wanted > 0 and failed == wanted)
+    nothing = wanted > 0 and failed == wanted
+    tell = notes.warn if nothing else notes.note
+    tell(f"{wanted - failed:,} candidates scored by {asked.provider.name}, {failed:,} without a score{reasons}")
+    return int(nothing)

@@ -33,6 +33,7 @@ def command(
     from llmhd_tools.cli.session import session
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import write_table
+    from llmhd_tools.llm.reasons import Reasons
     from llmhd_tools.stages.dataset import read_dataset
     from llmhd_tools.stages.summarize import summarize
     from llmhd_tools.stages.texts import read_texts
@@ -46,5 +47,7 @@ def command(
         asked.complete()
         write_table(output, profiles)
     failed = sum(error is not None for error in profiles.columns.get("error", []))
-    notes.note(f"{len(profiles) - failed:,} profiles by {asked.provider.name}, {failed:,} users without one")
-    return int(failed == len(profiles))
+    reasons, nothing = Reasons(profiles.columns.get("error", [])), failed == len(profiles)
+    tell = notes.warn if nothing else notes.note
+    tell(f"{len(profiles) - failed:,} profiles by {asked.provider.name}, {failed:,} users without one{reasons}")
+    return int(nothing)

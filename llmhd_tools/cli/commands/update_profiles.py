@@ -46,6 +46,7 @@ def command(
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import read_table, write_table
     from llmhd_tools.files.tensors import read_tensors
+    from llmhd_tools.llm.reasons import Reasons
     from llmhd_tools.stages.dataset import read_dataset, read_history
     from llmhd_tools.stages.model_file import settings_of
     from llmhd_tools.stages.profiles import update_profiles
@@ -72,5 +73,5 @@ def command(
     notes.note(
         f"{result.flagged:,} pairs flagged; {result.false_positives:,} false positives and "
         f"{result.false_negatives:,} false negatives are confident; {result.updated:,} profiles updated, "
-        f"{result.failed:,} answers unusable"
+        f"{len(result.failed):,} answers unusable{Reasons(result.failed)}"
     )

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from llmhd_tools.llm.answers import parse
 from llmhd_tools.llm.calls import Call, Reply, key_of, prompt_tokens
-from llmhd_tools.llm.prompts import ITEM_CHARS, PROFILE_CHARS, render, template_of
+from llmhd_tools.llm.endings import NO_TEXT, fault_of
+from llmhd_tools.llm.prompts import ITEM_CHARS, PROFILE_CHARS, render, template_of, without_system
+from llmhd_tools.llm.reasoning import spoken
 from llmhd_tools.llm.requests import Answer, ItemView, Request, Revise, Score, Summarize, UserView, missing_text
 from llmhd_tools.llm.service.reply import read_completion
 
 if TYPE_CHECKING:
     from llmhd_tools.llm.service.engine import Question
 
+TOP_LOGPROBS = 20  # as many as OpenAI tells
 _AGAIN = "That reply could not be used: {fault}. Reply again, in exactly the form that was asked for and nothing else."
-_NO_ANSWER = {"length": "was cut off at the token limit", "content_filter": "was withheld by the content filter"}
 
 
 @dataclass
@@ -65,6 +67,7 @@ class Asker:
     params: Mapping[str, Any] = field(default_factory=dict)
     budget: int | None = None
     expected: bool = False
+    system: bool = True  # whether the model takes a system message
     group: int = 1
     ask_again: bool = True
     cuts: Cuts = field(default_factory=Cuts)
@@ -83,9 +86,10 @@ class Asker:
 
     def call(self, template: str, messages: list[dict[str, str]], *, again: bool = False) -> Call:
         """A call with these messages; nothing is sent that the user did not ask for."""
-        body: dict[str, Any] = {"model": self.model, "messages": messages, **self.params}
+        params = {name: value for name, value in self.params.items() if name != "top_logprobs" or template == "score"}
+        body: dict[str, Any] = {"model": self.model, "messages": messages, **params}
         if self.expected and template == "score":
-            body |= {"logprobs": True, "top_logprobs": 20}
+            body = {"top_logprobs": TOP_LOGPROBS} | body | {"logprobs": True}
         return Call(template, body, key_of(self.host, body), again)
 
     def _messages(self, request: Request) -> list[dict[str, str]]:
@@ -94,7 +98,7 @@ class Asker:
         Items are taken in the order of a digest of (their number, their text), as many as fit; those taken keep their
         own order. The same history always gives the same choice, and a growing one changes it little.
         """
-        messages = render(request, self.templates)
+        messages = self._rendered(request)
         texts = [(request.profile, PROFILE_CHARS)] if isinstance(request, Score | Revise | UserView) else []
         texts += [(request.item, ITEM_CHARS)] if isinstance(request, Score | UserView | ItemView) else []
         items = () if isinstance(request, Score | UserView) else request.items
@@ -105,12 +109,16 @@ class Asker:
         low, high = 1, len(items)
         while low < high:  # the most items that fit, at least one
             middle = (low + high + 1) // 2
-            fits = prompt_tokens(render(_only(request, drawn[:middle]), self.templates)) <= self.budget
+            fits = prompt_tokens(self._rendered(_only(request, drawn[:middle]))) <= self.budget
             low, high = (middle, high) if fits else (low, middle - 1)
         if low < len(items):
             self.cuts.prompts += 1
             self.cuts.items += len(items) - low
-        return render(_only(request, drawn[:low]), self.templates)
+        return self._rendered(_only(request, drawn[:low]))
+
+    def _rendered(self, request: Request) -> list[dict[str, str]]:
+        messages = render(request, self.templates)
+        return messages if self.system else without_system(messages)
 
 
 @dataclass(frozen=True)
@@ -123,14 +131,16 @@ class Asked:
 
     def settle(self, call: Call, reply: Reply) -> Answer | Call:
         """The answer in a reply; for one that breaks the form, a second call that says what was wrong."""
-        if reply.finish not in ("stop", "eos", "end_turn"):
-            fault = _NO_ANSWER.get(reply.finish, f"ended with {reply.finish!r}")
+        fault = fault_of(reply.finish, reply.text)
+        if fault is None and reply.text.strip() and not spoken(reply.text).strip():
+            fault = NO_TEXT["reasoning"]
+        if fault is not None:
             return Answer(error=f"the answer {fault}")
-        if self.asker.expected and call.template == "score":
+        answer = parse(self.request, reply.text)
+        if answer.error is None and self.asker.expected and call.template == "score":
             if reply.expected is not None:
                 return Answer(reply.expected, p_mass=reply.p_mass)
             self.asker.sampled += 1
-        answer = parse(self.request, reply.text)
         if answer.error is None or call.again or not self.asker.ask_again:
             return answer
         fault = answer.error.split(" in the reply ")[0]

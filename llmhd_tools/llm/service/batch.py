@@ -19,6 +19,7 @@ from llmhd_tools.llm.cache import Cache
 from llmhd_tools.llm.calls import Call, Failed, Reply, Retry
 from llmhd_tools.llm.requests import Answer
 from llmhd_tools.llm.service.asking import Asks
+from llmhd_tools.llm.service.refusals import words_in, words_of
 from llmhd_tools.llm.usage import Usage
 
 MOST_LINES, MOST_BYTES = 50_000, 200_000_000
@@ -124,12 +125,14 @@ class Responses:
             key = record.get("custom_id")
             if not isinstance(key, str) or not key:
                 raise InputError("has no 'custom_id'; is it a file of batch answers?", where=path, line=number)
-            if key in self._lines:
+            found = read_line(record, asker.read)
+            earlier = self._lines.get(key)
+            if isinstance(earlier, Reply) and isinstance(found, Reply):
                 raise InputError(
                     f"answers {key[:12]}… a second time, after {self._where[key]}", where=path, line=number
                 )
-            self._lines[key] = read_line(record, asker.read)
-            self._where[key] = f"{path}:{number}"
+            if not isinstance(earlier, Reply):  # what a batch failed to do, another did
+                self._lines[key], self._where[key] = found, f"{path}:{number}"
 
     def answer(self, requests: Iterable[Any]) -> Iterator[Answer]:
         """The answers of the files, or what the batch did instead."""
@@ -170,22 +173,14 @@ class Responses:
 def read_line(record: Mapping[str, Any], read: Callable[[Any], Reply]) -> Reply | str:
     """The reply in a batch answer's line, whose body ``read`` reads, or what went wrong."""
     response = record.get("response")
-    error = record.get("error")
-    if error:
-        return _told(error)
+    if error := record.get("error"):
+        return words_in({"error": error}).told()
     if not isinstance(response, dict):
         return "neither a response nor an error"
-    body = response.get("body")
-    if response.get("status_code", 200) != 200:
-        inner = body.get("error") if isinstance(body, dict) else None
-        return f"status {response.get('status_code')} ({_told(inner)})"
+    body, status = response.get("body"), response.get("status_code", 200)
+    if status != 200:
+        return f"status {status} ({words_of(json.dumps(body).encode()).told(status) if body else 'no reason given'})"
     try:
         return read(body)
     except (Retry, Failed, ServiceError) as fault:
         return str(fault)
-
-
-def _told(error: Any) -> str:
-    if isinstance(error, dict):
-        return ": ".join(str(error[name])[:200] for name in ("code", "message") if error.get(name)) or "no reason given"
-    return str(error)[:200] if error else "no reason given"

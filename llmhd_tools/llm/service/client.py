@@ -8,81 +8,44 @@ work per call, and no slow pool when many are in flight.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from llmhd_tools.errors import InputError, ServiceError, UsageError
+from llmhd_tools.errors import InputError, ServiceError
 from llmhd_tools.llm.calls import Call, Failed, Reply, Retry
 from llmhd_tools.llm.service.deadline import Deadline
+from llmhd_tools.llm.service.endpoint import BEARER, Endpoint
+from llmhd_tools.llm.service.proxies import proxy_of
+from llmhd_tools.llm.service.refusals import words_of
 from llmhd_tools.llm.service.reply import read_completion, read_response
 from llmhd_tools.llm.service.transport import open_transport
 from llmhd_tools.llm.service.vectors import read_embeddings
 
-BASE_URL = "https://api.openai.com/v1"
-_HIDDEN = "(key)"
-
-
-def endpoint(base_url: str | None) -> str:
-    """The endpoint: as given, or from OPENAI_BASE_URL, or OpenAI's own. Raises UsageError where it is no http(s) URL."""
-    url = base_url or os.environ.get("OPENAI_BASE_URL") or BASE_URL
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError("--base-url (or OPENAI_BASE_URL) is not an http(s) address such as http://localhost:8000/v1")
-    if parts.username or parts.password:
-        raise UsageError("--base-url (or OPENAI_BASE_URL) holds a password; use OPENAI_API_KEY or --api-key-file")
-    return url
-
-
-def read_key(path: str | None, url: str) -> str:
-    """The key: from a file, or from OPENAI_API_KEY; an endpoint of one's own may do without."""
-    if path:
-        try:
-            key = Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "is not text"
-            raise InputError(f"the key cannot be read: {reason}", where=path) from None
-    else:
-        key = os.environ.get("OPENAI_API_KEY", "").strip()
-    if not key and url == BASE_URL:
-        raise UsageError("no key: set OPENAI_API_KEY or give --api-key-file, or --base-url for a service of your own")
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        raise InputError("the key holds characters that no key has", where=path or "OPENAI_API_KEY")
-    return key or "none"
-
 
 class Client:
-    """Calls to one endpoint with one key, which shows up nowhere."""
+    """Calls to one endpoint, whose secrets show up nowhere. Raises UsageError where the environment names no good proxy."""
 
-    def __init__(self, url: str, key: str, *, deadline: float, most: int) -> None:
-        self.url, self.deadline, self.most = url, deadline, most
-        self._key = key
+    def __init__(self, endpoint: Endpoint, *, deadline: float, most: int) -> None:
+        self.endpoint, self.deadline, self.most = endpoint, deadline, most
+        self._proxy = proxy_of(endpoint.url)
         self._client: Any = None
 
     def __repr__(self) -> str:
-        return f"Client({self.url!r})"
-
-    def redact(self, text: str) -> str:
-        """A text of the service without the key."""
-        for secret in (self._key, base64.b64encode(self._key.encode()).decode().rstrip("=")):
-            if len(secret) > 5:
-                text = text.replace(secret, _HIDDEN)
-        return text
+        return f"Client({self.endpoint.url!r})"
 
     async def ask(self, call: Call) -> Reply:
         """One attempt. Raises Retry, Failed or ServiceError (see ``reply.py``), none of which holds the key."""
+        redact = self.endpoint.redact
         try:
             return await self._ask(call)
         except Retry as fault:
-            raise Retry(self.redact(str(fault)), fault.after, slower=fault.slower) from None
+            how = {"slower": fault.slower, "crowded": fault.crowded, "mute": fault.mute}
+            raise Retry(redact(str(fault)), fault.after, **how) from None
         except (Failed, ServiceError) as fault:
-            raise type(fault)(self.redact(str(fault))) from None
+            raise type(fault)(redact(str(fault))) from None
 
     async def _ask(self, call: Call) -> Reply:
         import httpx2
@@ -93,31 +56,38 @@ class Client:
         read = partial(read_embeddings, texts=len(call.messages)) if "input" in call.body else read_completion
         try:
             with Deadline(self.deadline):
-                answer = await self._client.post(call.path, body=call.body, cast_to=httpx2.Response)
-            return read_response(answer.status_code, answer.headers, answer.content, read)
+                try:
+                    answer = await self._client.post(call.path, body=call.body, cast_to=httpx2.Response)
+                except openai.APIStatusError as error:
+                    answer = error.response
+            return read_response(answer.status_code, answer.headers, self._clean(answer), read)
         except TimeoutError:
-            raise Retry(f"no whole answer within {self.deadline:g} s") from None
-        except openai.APIStatusError as error:
-            return read_response(error.status_code, error.response.headers, error.response.content, read)
+            raise Retry(f"no whole answer within {self.deadline:g} s", mute=True) from None
         except openai.APIConnectionError as error:
-            raise Retry(f"no connection to the service ({_root(error)})") from None
+            lost = isinstance(error.__cause__, httpx2.ReadError | httpx2.WriteError | httpx2.RemoteProtocolError)
+            raise Retry(f"no connection to the service ({_root(error)})", mute=lost) from None
         except (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, ValueError, OSError) as error:
             raise Retry(f"the service's answer cannot be read ({type(error).__name__})") from None
+
+    def _clean(self, answer: Any) -> bytes:
+        """The body without secrets, before anything is cut out of it. Of what a model says only keys are taken out: other
+        headers may hold words, such as the name of a team."""
+        body: bytes = answer.content
+        answers = answer.status_code == 200 and (b'"choices"' in body or b'"data"' in body)
+        return self.endpoint.redact(body.decode("latin-1"), keys_only=answers).encode("latin-1")
 
     def _open(self) -> Any:
         import httpx2
         import openai
 
-        transport = open_transport(self.url, self.most)
-        plain = httpx2.AsyncClient(transport=transport, follow_redirects=False, timeout=None)
-        return openai.AsyncOpenAI(
-            base_url=self.url,
-            api_key=self._key,
-            max_retries=0,
-            timeout=None,
-            http_client=plain,
-            default_headers={"Accept-Encoding": "identity"},
-        )
+        transport = open_transport(self._proxy, self.most)
+        hooks = {"request": [self._open_request]}
+        plain = httpx2.AsyncClient(transport=transport, follow_redirects=False, timeout=None, event_hooks=hooks)
+        return openai.AsyncOpenAI(max_retries=0, timeout=None, http_client=plain, **_settings(self.endpoint))
+
+    async def _open_request(self, request: Any) -> None:
+        _give_key(request, self.endpoint)
+        request.headers["Accept-Encoding"] = "identity"
 
     async def close(self) -> None:
         """Close the connections."""
@@ -134,21 +104,40 @@ def _root(error: BaseException) -> str:
     return (str(error) or type(error).__name__)[:120]
 
 
+def _settings(endpoint: Endpoint) -> dict[str, Any]:
+    """What both of openai's clients are told of an endpoint: no secret, so that none of their logs can hold one."""
+    return {"base_url": endpoint.url, "api_key": "none", "default_query": dict(endpoint.query)}
+
+
+def _give_key(request: Any, endpoint: Endpoint) -> None:
+    request.headers.pop(BEARER, None)
+    request.headers.update(endpoint.sent)
+
+
 class BatchService:
     """The batch service of OpenAI's kind: upload, start, look, download."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
+        import httpx2
         import openai
 
-        self._openai, self._redact = openai, Client(url, key, deadline=0, most=1).redact
-        self._client = openai.OpenAI(base_url=url, api_key=key, max_retries=3, timeout=600)
+        self._openai, self._endpoint = openai, endpoint
+        transport = httpx2.HTTPTransport(proxy=proxy_of(endpoint.url))
+        hooks: dict[str, list[Callable[..., Any]]] = {"request": [partial(_give_key, endpoint=endpoint)]}
+        plain = httpx2.Client(transport=transport, follow_redirects=False, timeout=600, event_hooks=hooks)
+        self._client = openai.OpenAI(max_retries=3, timeout=600, http_client=plain, **_settings(endpoint))
 
     @contextlib.contextmanager
     def _clean(self) -> Iterator[None]:
         try:
             yield
+        except self._openai.APIStatusError as error:
+            told = words_of(error.response.content).told(error.status_code)
+            reason = f"the batch service refuses ({error.status_code}, {told})"
+            raise ServiceError(self._endpoint.redact(reason)) from None
         except self._openai.OpenAIError as error:
-            raise ServiceError(self._redact(f"the batch service fails: {str(error)[:300]}")) from None
+            reason = f"the batch service fails: {str(error)[:300]} ({_root(error)})"
+            raise ServiceError(self._endpoint.redact(reason)) from None
 
     def submit(self, path: str) -> dict[str, Any]:
         """Upload a requests file and start its batch. Raises InputError for a file that --requests did not write."""

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from llmhd_tools.errors import InputError, LlmhdError
 from llmhd_tools.llm.cache import Cache
-from llmhd_tools.llm.calls import Call, Failed, Reply
+from llmhd_tools.llm.calls import Call, Failed, Refused, Reply
 from llmhd_tools.llm.requests import Answer
 from llmhd_tools.llm.service.attempts import Attempts
 from llmhd_tools.llm.service.deadline import Deadline
@@ -52,6 +52,7 @@ class Engine:
         self._attempts, self._cache, self._usage, self._host = attempts, cache, usage, host
         self._workers = attempts.limits.most if attempts else 1
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(_pass_over_interrupts)
         self._todo: deque[Slot] = deque()
         self._open: dict[str, Slot] = {}
         self._more = asyncio.Event()
@@ -68,6 +69,8 @@ class Engine:
         size = max(256, self._ahead * self._workers)
         workers: list[asyncio.Task[None]] = []
         self._fatal = None
+        if self._attempts is not None:
+            self._attempts.over = None
         try:
             while True:
                 more = self._fill(source, window, size)
@@ -126,6 +129,8 @@ class Engine:
         """What the cache makes of a question: its answer, or the call that must be sent."""
         while (reply := self._cache.get(call.key)) is not None:
             self._usage.cached(call)
+            if self._attempts is not None:
+                self._attempts.works = True
             settled = question.settle(call, reply)
             if isinstance(settled, Answer):
                 return settled
@@ -174,6 +179,8 @@ class Engine:
             try:
                 reply = await self._attempts.reply(call)
             except Failed as fault:
+                if isinstance(fault, Refused):
+                    self._attempts.refused(fault)
                 self._usage.failed(call)
                 return Answer(error=str(fault))
             self._usage.sent(call, reply)
@@ -212,3 +219,9 @@ class Engine:
         self._open.clear()
         self._awaited, self._flushing = None, False
         self._cache.commit()
+
+
+def _pass_over_interrupts(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Ctrl-C may land in a task of the client's; it ends the run all the same, and asyncio need not tell of it again."""
+    if not isinstance(context.get("exception"), KeyboardInterrupt):
+        loop.default_exception_handler(context)

@@ -1,9 +1,11 @@
 """How fast a service may be called: calls at a time, requests and tokens a minute, and pauses that the server asks for.
 
-The number of calls at a time finds itself. It starts at 20, doubles with each clean round until the first 429, then
-shrinks to four fifths for each *episode* of 429s (15 s, or as long as the server asks to wait) and grows by a twentieth
-with each clean round. Other faults stop the growth and do not shrink it. A server's wait holds for all calls together,
-and after a 429 they leave one by one, so that they do not all come back at the same instant to be refused again.
+The number of calls at a time finds itself. It starts at 20, doubles with each clean round until the service first has too
+many, then grows by a twentieth with each clean round. It shrinks, down to one, to four fifths for each *episode* of 429s
+(15 s, or as long as the server asks to wait), and to half of the calls in flight where calls are lost in a crowd (no answer
+in time, a connection reset, a full queue), once for all that were sent before it shrank: a local server may have one slot
+and no 429. Other faults stop the growth and do not shrink it. A server's wait holds for all calls together, and after a 429
+they leave one by one, so that they do not all come back at the same instant to be refused again.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from collections import deque
 
 from llmhd_tools.llm.calls import Retry
 
-START, LEAST = 20, 4
+START = 20
 EPISODE = 15.0  # seconds
 LONGEST_PAUSE = 120.0
 PACE, SLOWEST_PACE = 0.05, 5.0  # seconds between calls after a 429: doubled with each, a tenth less with each success
@@ -50,30 +52,39 @@ class Limits:
         self.history: list[int] = [int(self.limit)]
         self._requests = Bucket(rpm) if rpm else None
         self._tokens = Bucket(tpm) if tpm else None
-        self._seen_429 = False
+        self._grow = 2.0  # with a clean round
         self._clean = 0
+        self._halved_at = float("-inf")
         self._pause_until = self._episode_until = 0.0
         self._pace = self._paced_at = self._slowed_at = 0.0
-        self._waiting: deque[tuple[asyncio.Future[None], int]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[float], int]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def acquire(self, tokens: int) -> None:
-        """Wait for leave to send a call of about so many tokens."""
+    @property
+    def alone(self) -> bool:
+        """Whether calls go one by one."""
+        return self.limit < 2
+
+    async def acquire(self, tokens: int) -> float:
+        """Wait for leave to send a call of about so many tokens; when it was given."""
         if not self._waiting and self._ready_at(tokens) <= _now():
             self._take(tokens)
-            return
-        turn = asyncio.get_running_loop().create_future()
+            return _now()
+        turn: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._waiting.append((turn, tokens))
         self._wake()
         try:
-            await turn
+            return await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self.in_flight -= 1
             raise
 
-    def release(self, fault: BaseException | None = None, extra_tokens: int = 0) -> None:
-        """A call came back: cleanly, or with a fault. ``extra_tokens``: what it took beyond the estimate."""
+    def release(self, fault: BaseException | None = None, extra_tokens: int = 0, sent: float = float("inf")) -> None:
+        """A call came back: cleanly, or with a fault.
+
+        ``extra_tokens``: what it took beyond the estimate; ``sent``: when it had got leave.
+        """
         self.in_flight -= 1
         if self._tokens and extra_tokens:
             self._tokens.take(extra_tokens)
@@ -83,8 +94,11 @@ class Limits:
             if fault.after is not None:
                 self._pause_until = max(self._pause_until, now + min(fault.after, self.longest_pause))
             if fault.slower and now >= self._episode_until:
-                self._seen_429 = True
+                self._grow = 1.05
                 self._set(self.limit * 0.8)
+            if fault.crowded and sent >= self._halved_at:
+                self._grow, self._halved_at = 1.05, now
+                self._set(min(self.limit, self.in_flight + 1) / 2)
             if fault.slower and now >= self._slowed_at:
                 self._pace = min(SLOWEST_PACE, max(PACE, self._pace * 2))
                 self._slowed_at = max(now + self._pace, self._pause_until)
@@ -95,11 +109,11 @@ class Limits:
             self._clean += 1
             if self._clean >= self.limit:
                 self._clean = 0
-                self._set(self.limit * (1.05 if self._seen_429 else 2))
+                self._set(self.limit * self._grow)
         self._wake()
 
     def _set(self, limit: float) -> None:
-        self.limit = max(float(min(LEAST, self.most)), min(limit, float(self.most)))
+        self.limit = max(1.0, min(limit, float(self.most)))
         if int(self.limit) != self.history[-1] and len(self.history) < 1000:
             self.history.append(int(self.limit))
 
@@ -135,7 +149,7 @@ class Limits:
                 return
             self._waiting.popleft()
             self._take(tokens)
-            turn.set_result(None)
+            turn.set_result(_now())
 
     def _arm(self, when: float) -> None:
         if self._timer is not None:

@@ -12,6 +12,7 @@ from llmhd_tools.llm.requests import Answer
 from llmhd_tools.llm.service.asking import Asks
 
 SECONDS_PER_CALL = 1.0  # a guess, where no rate is given
+HEAD, TAIL = 15, 5  # lines of a sample that are shown
 _PLANNED = Answer(error="planned, not asked")
 
 
@@ -80,7 +81,7 @@ class Plan:
             )
         for number, call in enumerate(self.samples, start=1):
             lines.append(f"sample {number}:")
-            lines += [f"  {m['role']}: {line}" for m in call.messages for line in m["content"].splitlines() if line]
+            lines += [f"  {m['role']}: {line}" for m in call.messages for line in _shown(m["content"])]
         return lines
 
     def _minutes(self) -> float:
@@ -102,3 +103,11 @@ class Plan:
     def close(self) -> None:
         """Close the cache."""
         self._cache.close()
+
+
+def _shown(text: str) -> list[str]:
+    """The lines of a text, of a long one the first and the last, so that the estimate stays on the screen."""
+    lines = [line for line in text.splitlines() if line]
+    if (left := len(lines) - HEAD - TAIL) <= 1:
+        return lines
+    return [*lines[:HEAD], f"… {left:,} more lines …", *lines[-TAIL:]]

@@ -25,16 +25,18 @@ class Service:
         self.name = f"openai:{asker.model}"
         self.asker, self.limits, self.usage = asker, limits, Usage()
         self._client, self._cache = client, cache
-        attempts = Attempts(client.ask, limits, most=most) if client else None
+        self._attempts = Attempts(client.ask, limits, most=most) if client else None
         engine = VectorEngine if asker.group > 1 else Engine
-        self._engine = engine(attempts, cache, self.usage, asker.host)
+        self._engine = engine(self._attempts, cache, self.usage, asker.host)
 
     def answer(self, requests: Iterable[Any]) -> Iterator[Answer]:
         """Answers from the cache and the service, in order."""
         return self._engine.answers(self.asker.question(request) for request in requests)
 
     def finish(self) -> None:
-        """Nothing is left to do after the last answer."""
+        """Raise ServiceError where the service let nothing through."""
+        if self._attempts is not None:
+            self._attempts.finish()
 
     def close(self) -> None:
         """Close connections and cache."""

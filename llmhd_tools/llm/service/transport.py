@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from llmhd_tools.llm.calls import Retry
 
@@ -18,9 +16,10 @@ if TYPE_CHECKING:
 MAX_BODY = 8 << 20  # bytes of one response
 
 
-def open_transport(url: str, most: int) -> httpx2.AsyncBaseTransport:
-    """The best transport here for one address and so many calls at a time."""
-    return _aiohttp_transport(most, url) or _httpx_transport(most, url)
+def open_transport(proxy: str | None, most: int) -> httpx2.AsyncBaseTransport:
+    """The best transport here for so many calls at a time, by way of a proxy (``proxies.py``) or without."""
+    plain = proxy is None or proxy.startswith("http:")  # aiohttp knows no others
+    return (_aiohttp_transport(most, proxy) if plain else None) or _httpx_transport(most, proxy)
 
 
 async def _bounded(chunks: AsyncIterator[bytes] | Any, encoding: str | None) -> AsyncIterator[bytes]:
@@ -34,11 +33,11 @@ async def _bounded(chunks: AsyncIterator[bytes] | Any, encoding: str | None) -> 
         yield chunk
 
 
-def _httpx_transport(most: int, url: str) -> httpx2.AsyncBaseTransport:
+def _httpx_transport(most: int, proxy: str | None) -> httpx2.AsyncBaseTransport:
     """httpx2's own transport."""
     import httpx2
 
-    inner = httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_connections=most), proxy=_proxy(url))
+    inner = httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_connections=most), proxy=proxy)
 
     class Stream(httpx2.AsyncByteStream):
         def __init__(self, stream: Any, encoding: str | None) -> None:
@@ -62,16 +61,7 @@ def _httpx_transport(most: int, url: str) -> httpx2.AsyncBaseTransport:
     return Transport()
 
 
-def _proxy(url: str) -> str | None:
-    """The proxy that the environment names for an address."""
-    parts = urlsplit(url)
-    if proxy_bypass(parts.netloc.rpartition("@")[2]):
-        return None
-    proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
-
-
-def _aiohttp_transport(most: int, url: str) -> httpx2.AsyncBaseTransport | None:
+def _aiohttp_transport(most: int, proxy: str | None) -> httpx2.AsyncBaseTransport | None:
     """A transport over aiohttp, where that is installed."""
     try:
         import aiohttp
@@ -81,7 +71,6 @@ def _aiohttp_transport(most: int, url: str) -> httpx2.AsyncBaseTransport | None:
 
     class Transport(httpx2.AsyncBaseTransport):
         session: aiohttp.ClientSession | None = None
-        proxy = _proxy(url)  # once, not for each call in a thread of its own as aiohttp would
 
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
             if self.session is None:
@@ -99,13 +88,15 @@ def _aiohttp_transport(most: int, url: str) -> httpx2.AsyncBaseTransport | None:
                     data=await request.aread(),
                     headers=headers,
                     allow_redirects=False,
-                    proxy=self.proxy,
+                    proxy=proxy,
                 ) as answer:
                     chunks = _bounded(answer.content.iter_any(), answer.headers.get("content-encoding"))
                     body = b"".join([chunk async for chunk in chunks])
                     return httpx2.Response(answer.status, headers=list(answer.headers.items()), content=body)
-            except aiohttp.ClientError as error:
-                raise httpx2.ConnectError(str(error) or type(error).__name__) from None
+            except aiohttp.ClientConnectorError as error:
+                raise httpx2.ConnectError(str(error)) from None
+            except aiohttp.ClientError as error:  # it was connected
+                raise httpx2.ReadError(str(error) or type(error).__name__) from None
 
         async def aclose(self) -> None:
             if self.session is not None:

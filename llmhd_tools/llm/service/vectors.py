@@ -17,26 +17,31 @@ from llmhd_tools.llm.calls import Call, Failed, Refused, Reply, Retry, key_of
 from llmhd_tools.llm.codec import TEXT_CHARS, pack, unpack
 from llmhd_tools.llm.requests import Answer
 from llmhd_tools.llm.service.asking import Cuts
-from llmhd_tools.llm.service.attempts import HOPELESS
 from llmhd_tools.llm.service.engine import Engine, Slot
 from llmhd_tools.llm.service.reply import count, refuse_error, usage_of
 from llmhd_tools.llm.untrusted import clean
 
 TEXTS = 64  # in a call: with 3,072 numbers each the answer is half of what transport.py lets through
+SPLIT = 2  # attempts at a call of several texts
 TEMPLATE = "embed"
 
 
 def read_embeddings(value: Any, texts: int) -> Reply:
     """The reply in the JSON value that answers so many texts: their vectors, one behind the other, in the texts' order.
 
-    Raises Retry where there are not as many, or not of one width, or not of finite numbers.
+    That is the order of their ``index``, or the given one where no vector has any. Raises Retry where there are not as many
+    vectors as texts, or not of one width, or not of finite numbers.
     """
     refuse_error(value)
     try:
-        rows = {entry["index"]: entry["embedding"] for entry in value["data"]}
+        entries = value["data"]
+        places = [entry.get("index") for entry in entries]
+        if all(place is None for place in places):
+            places = list(range(len(entries)))
+        rows = {place: entry["embedding"] for place, entry in zip(places, entries, strict=True)}
         numbers = np.array([rows[number] for number in range(texts)])
-        surplus = len(value["data"]) - texts
-    except (KeyError, TypeError, ValueError, IndexError):
+        surplus = len(entries) - texts
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
         raise Retry(f"the service sent JSON that is no list of vectors for {texts} texts") from None
     if surplus:
         raise Retry(f"the service sent {texts + surplus} vectors for {texts} texts")
@@ -91,37 +96,31 @@ class VectorEngine(Engine):
     _group = TEXTS
     _ahead = 4 * TEXTS
     _width: int | None = None
-    _refused = 0  # texts in a row
 
     async def _send(self, slots: list[Slot]) -> None:
-        """One call for all; where the service refuses it, one for each half, since a single text may be at fault."""
+        """One call for all; where it fails for good, one for each half, since a single text may be at fault.
+
+        A call of several texts gets fewer attempts than one of a single text, whose failure is the last word.
+        """
         calls = [slot.next for slot in slots if slot.next is not None]
         whole = Call(TEMPLATE, calls[0].body | {"input": [call.body["input"] for call in calls]}, calls[0].key)
         assert self._attempts is not None
         try:
-            reply = await self._attempts.reply(whole)
-        except Refused as fault:
+            reply = await self._attempts.reply(whole, most=SPLIT if len(slots) > 1 else None)
+        except Failed as fault:
             if len(slots) > 1:
                 await self._send(slots[: len(slots) // 2])
                 await self._send(slots[len(slots) // 2 :])
                 return
-            self._refused += 1
-            if self._refused >= HOPELESS:
-                raise ServiceError(f"{HOPELESS} texts in a row had no vector; {fault}") from None
-            self._fail(slots, calls, fault)
-        except Failed as fault:
-            self._fail(slots, calls, fault)
+            if isinstance(fault, Refused):
+                self._attempts.refused(fault)
+            self._usage.failed(calls[0])
+            slots[0].answer = Answer(error=str(fault))
         else:
-            self._refused = 0
             self._usage.sent(whole, reply)
             for slot, call, part in zip(slots, calls, self._parts(reply, len(slots)), strict=True):
                 self._keep(call, part)
                 slot.answer = Answer(part.text)
-
-    def _fail(self, slots: list[Slot], calls: list[Call], fault: Failed) -> None:
-        for slot, call in zip(slots, calls, strict=True):
-            self._usage.failed(call)
-            slot.answer = Answer(error=str(fault))
 
     def _parts(self, reply: Reply, texts: int) -> list[Reply]:
         """A reply of its own for each text, among which the tokens are shared out."""
