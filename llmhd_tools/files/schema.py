@@ -35,6 +35,7 @@ class Field:
     low: float | None = None
     high: float | None = None
     partly: bool = False
+    above: float | None = None  # as ``low``, but that number itself is not allowed
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ KINDS: dict[str, Kind] = {
                 _USER,
                 _ITEM,
                 Field("rating", "number", "the user's rating, on the source's own scale", False),
-                Field("timestamp", "number", "when, in the source's own unit", False),
+                Field("timestamp", "number", "when: the source's own number, or of a date the seconds since 1970 (UTC)", False),
+                Field("weight", "float", "how much the pair counts, such as how often it stood in the source", False, above=0),
                 Field("noise", "bool", "true: known to be noise; only measuring looks at it (`--noise`, `diagnose`)", False),
                 Field("hard", "bool", "true: known to be clean but hard; only `--noise` looks at it", False),
             ),
@@ -97,6 +99,20 @@ KINDS: dict[str, Kind] = {
                 Field("title", "text", "its title", False),
             ),
             "`import`, you", "all that reads texts", forms=("text",),
+        ),
+        Kind(
+            "rejected", 1, "Rows that an import left out. What it could read of one stands beside.",
+            (
+                Field("file", "text", "the name of the file that the row stood in"),
+                Field("line", "int", "its line there, from 1; of Parquet and NPZ its row", low=1),
+                Field("reason", "text", "why it was left out"),
+                Field("user", "user", "the user's id", False, partly=True),
+                Field("item", "item", "the item's id", False, partly=True),
+                Field("rating", "number", "the user's rating", False),
+                Field("timestamp", "number", "when", False),
+                Field("text", "text", "of a row that could not be read: the row itself", False),
+            ),
+            "`import --rejected`", "you", forms=("text",), may_be_empty=True,
         ),
         Kind(
             "profiles", 1, "What the users like, in words.",
