@@ -125,7 +125,7 @@ def _flush() -> None:
         raise
     except OSError as error:
         _forget_stdout()
-        raise InputError(f"cannot be written: {(error.strerror or str(error)).lower()}", where="-") from None
+        raise InputError(f"cannot be written: {(error.strerror or str(error)).lower()}", where="stdout") from None
 
 
 def _forget_stdout() -> None:

@@ -8,13 +8,15 @@ import os
 class LlmhdError(Exception):
     """One line for a person: where it happened, what is wrong, what to do.
 
-    ``where`` is a file, or ``file:line``; it is printed in front of the message.
+    ``where`` is a file, or ``file:line``; it is printed in front of the message, ``-`` as stdin.
     """
 
     exit_code = 70
 
     def __init__(self, what: str, *, where: str | os.PathLike[str] | None = None, line: int | None = None) -> None:
         place = "" if where is None else os.fspath(where)
+        if place.partition(":")[0] == "-":
+            place = "stdin" + place[1:]
         if line is not None:
             place += f":{line}"
         super().__init__(f"{place}: {what}" if place else what)

@@ -6,11 +6,12 @@ import contextlib
 import gzip
 import io
 import os
+import re
 import stat
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -18,6 +19,7 @@ from llmhd_tools.errors import InputError
 
 STDIO = "-"
 _PART = ".part"  # the end of a name while the file is being written
+TABLES = (".jsonl", ".json", ".ndjson", ".npz")  # the suffixes of what we write: the first three are JSON Lines
 MAX_LINE = 64 << 20  # bytes; a longer line is refused before it fills the memory
 
 
@@ -39,7 +41,7 @@ def open_in(path: str) -> Iterator[IO[bytes]]:
     """Open a file, or stdin for ``-``, for reading bytes; ``.gz`` and ``.zst`` are unpacked on the way."""
     if path == STDIO:
         if sys.stdin is None or sys.stdin.closed:
-            raise InputError("standard input is closed", where=STDIO)
+            raise InputError("is closed", where=STDIO)
         if sys.stdin.isatty():
             print("llmhd: waiting for records on standard input (end with Ctrl-D)", file=sys.stderr)  # noqa: T201
         yield sys.stdin.buffer
@@ -58,6 +60,9 @@ def _damage_told(path: str) -> Iterator[None]:
         yield
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise InputError(f"the compressed data is damaged or cut off ({error})", where=path) from None
+    except _WideWindow:
+        way_out = f"unpack it first: zstd -d --long=31 {Path(path).name}"
+        raise InputError(f"is packed with a window of more than 128 MiB (zstd --long); {way_out}", where=path) from None
 
 
 def _unpack(path: str, raw: IO[bytes]) -> IO[bytes]:
@@ -66,6 +71,10 @@ def _unpack(path: str, raw: IO[bytes]) -> IO[bytes]:
     if path.endswith(".zst"):
         return io.BufferedReader(cast(Any, _Zstd(raw)))
     return raw
+
+
+class _WideWindow(Exception):
+    """A zstd frame whose window is larger than 128 MiB, zstandard's own bound."""
 
 
 class _Zstd(io.RawIOBase):
@@ -94,6 +103,8 @@ class _Zstd(io.RawIOBase):
             try:
                 self._ready = memoryview(self._frame.decompress(packed))
             except zstandard.ZstdError as error:
+                if "too much memory" in str(error):
+                    raise _WideWindow from None
                 raise EOFError(str(error)) from None
             self._packed = self._frame.unused_data
             if self._frame.eof:
@@ -127,14 +138,31 @@ def _read_line(path: str, stream: IO[bytes]) -> bytes:
         raise InputError(f"cannot be read: {_reason(error)}", where=path) from None
 
 
-def check_output(path: str | None, inputs: Iterable[str | None] = ()) -> None:
+def check_output(
+    path: str | None, inputs: Iterable[str | None] = (), forms: Sequence[str] = TABLES, instead: str = ""
+) -> None:
     """Refuse an output that cannot be written, before any work is done.
 
-    Raises InputError where ``path`` is a folder, lies in a folder that is missing or read-only, or is one of ``inputs``,
-    to which other outputs may be added.
+    Raises InputError where ``path`` is a folder, lies in a folder that is missing or read-only, is one of ``inputs``, to
+    which other outputs may be added, or ends in a suffix that says another form than ``forms``; ``instead`` says what to
+    do then.
     """
     if path is None or path == STDIO:
         return
+    _check_place(path)
+    target = Path(path)
+    if _is_special(target):
+        return
+    for other in inputs:
+        if other not in (None, STDIO) and _same(target, Path(str(other))):
+            raise InputError("is named twice, for input or output; write to another file", where=path)
+    suffix = suffix_of(path)
+    if re.fullmatch(r"\.[A-Za-z]\w{0,9}", suffix) and suffix not in forms:  # run-0.05 ends in no suffix
+        way_out = instead or "name it .jsonl (text; jq, pandas and DuckDB read that) or .npz (binary)"
+        raise InputError(f"{suffix} is no form that this is written in; {way_out}", where=path)
+
+
+def _check_place(path: str) -> None:
     target = Path(path)
     if target.is_dir():
         raise InputError("is a folder; name a file", where=path)
@@ -142,15 +170,11 @@ def check_output(path: str | None, inputs: Iterable[str | None] = ()) -> None:
         raise InputError(f"the folder {target.parent} does not exist; create it first", where=path)
     if not _is_special(target) and not os.access(target.parent, os.W_OK):
         raise InputError(f"the folder {target.parent} cannot be written to", where=path)
-    for other in inputs:
-        if other not in (None, STDIO) and not _is_special(target) and _same(target, Path(str(other))):
-            raise InputError("is named twice, for input or output; write to another file", where=path)
 
 
 def check_binary(path: str | None) -> None:
-    """Refuse a name that says text for an output that is binary only. Raises InputError."""
-    if path is not None and suffix_of(path) in (".jsonl", ".json", ".txt"):
-        raise InputError("would be text by its name, but this file has only the binary form; name it .npz", where=path)
+    """Refuse a name that says another form for an output that is binary only. Raises InputError."""
+    check_output(path, forms=(".npz",), instead="this file has only the binary form; name it .npz")
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -173,16 +197,16 @@ def open_out(path: str) -> Iterator[IO[bytes]]:
     """
     if path == STDIO:
         if sys.stdout is None or sys.stdout.closed:
-            raise InputError("standard output is closed", where=STDIO)
+            raise InputError("is closed", where="stdout")
         try:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise InputError(f"cannot be written: {_reason(error)}", where=STDIO) from None
+            raise InputError(f"cannot be written: {_reason(error)}", where="stdout") from None
         return
-    check_output(path)
+    _check_place(path)
     target = Path(path)
     try:
         if _is_special(target):

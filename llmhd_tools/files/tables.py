@@ -20,6 +20,7 @@ from llmhd_tools.files.npz import Arrays, pack_json, read_arrays, unpack_json, w
 from llmhd_tools.files.schema import KINDS
 from llmhd_tools.files.streams import suffix_of
 
+_AT_A_TIME = 1 << 16  # rows that stand in memory as Python values
 Kinds = str | tuple[str, ...]  # what a file may hold: one kind, or one of several
 
 
@@ -202,7 +203,12 @@ def _check_first(kind: str, keys: Collection[str], table: Table) -> None:
 
 
 def fitting(keys: Collection[str]) -> str | None:
-    """The kind whose required fields are all among ``keys`` and that knows most of them; None where there is none."""
+    """The kind whose required fields are all among ``keys`` and that knows most of them; None where there is none.
+
+    Only items have both ``item`` and ``profile``: what else an item has may be called as the fields of other kinds.
+    """
+    if {"item", "profile"} <= set(keys):
+        return "items"
     fits = [
         kind
         for kind in KINDS.values()
@@ -325,9 +331,11 @@ def to_records(table: Table) -> Iterator[Record]:
     """The records of the text form: known fields in the schema's order, missing ones left out, unknown ones behind."""
     kind = KINDS[table.kind]
     names = [spec.name for spec in kind.fields if spec.name in table]
-    columns = [to_values(kind[name], table.columns[name], table.ids(name)) for name in names]
-    for row, values in enumerate(zip(*columns, strict=True)):
-        record = {name: value for name, value in zip(names, values, strict=True) if value is not None}
-        if table.extra is not None:
-            record.update(table.extra[row])
-        yield record
+    for start in range(0, len(table), _AT_A_TIME):
+        rows = slice(start, start + _AT_A_TIME)
+        columns = [to_values(kind[name], table.columns[name][rows], table.ids(name)) for name in names]
+        for row, values in enumerate(zip(*columns, strict=True), start):
+            record = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+            if table.extra is not None:
+                record.update(table.extra[row])
+            yield record

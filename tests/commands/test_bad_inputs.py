@@ -427,7 +427,7 @@ def test_history_must_be_oldest_first(capfd: pytest.CaptureFixture[str], folder:
 def test_tensors_are_not_written_under_a_text_s_name(capfd: pytest.CaptureFixture[str], folder: Path) -> None:
     words = ["train-epoch", str(folder / "train.jsonl"), "-o", str(folder / "new.npz")]
     assert main([*words, "--embeddings", str(folder / "new.jsonl")]) == 1
-    assert "new.jsonl: would be text by its name" in capfd.readouterr().err
+    assert "new.jsonl: .jsonl is no form that this is written in" in capfd.readouterr().err
     assert not list(folder.glob("new.*"))
 
 

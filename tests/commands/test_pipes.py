@@ -70,7 +70,7 @@ def test_a_closed_stdout_is_an_error(
 ) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     assert main(words(folder, name)) == 1
-    assert capfd.readouterr().err == f"llmhd {name}: -: standard output is closed\n"
+    assert capfd.readouterr().err == f"llmhd {name}: stdout: is closed\n"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -81,7 +81,7 @@ def test_a_full_stdout_is_an_error(
         monkeypatch.setattr(sys, "stdout", full)
         assert main(words(folder, name)) == 1
     monkeypatch.undo()
-    assert capfd.readouterr().err == f"llmhd {name}: -: cannot be written: no space left on device\n"
+    assert capfd.readouterr().err == f"llmhd {name}: stdout: cannot be written: no space left on device\n"
 
 
 def test_with_an_output_file_a_closed_stdout_does_not_matter(
@@ -111,8 +111,8 @@ def test_in_a_real_shell(folder: Path) -> None:
         "$llmhd convert nowhere.jsonl - 2>&-; echo $?\n",
     )
     assert done.stdout.splitlines() == ['{"user": 0, "item": 0}', "141", "1", "1", "1", "1", "1"]
-    full = "llmhd convert: -: cannot be written: no space left on device"
-    closed = ["llmhd validate: -: standard output is closed", "llmhd convert: -: standard input is closed"]
+    full = "llmhd convert: stdout: cannot be written: no space left on device"
+    closed = ["llmhd validate: stdout: is closed", "llmhd convert: stdin: is closed"]
     assert done.stderr.splitlines() == [full, full, *closed]
 
 
