@@ -20,7 +20,7 @@ ALLOWED = {
     "core": {"errors"},
     "files": {"errors", "console"},
     "llm": {"errors", "console"},
-    "importers": {"errors", "console"},
+    "importers": {"errors", "console", "files"},
     "train": {"errors", "console", "registry", "core"},
     "commands": {"errors", "console", "options", "registry", "core", "files", "llm", "importers", "train"},
     "cli": {"errors", "console", "options", "commands"},
