@@ -12,10 +12,10 @@ import os
 import sys
 from pathlib import Path
 
-from llmhd_tools.cli import GROUPS, main
-from llmhd_tools.commands.layout import lay_out
+from llmhd_tools.cli.app import GROUPS, main
 from llmhd_tools.files.schema import KINDS, TYPES, Kind
 from llmhd_tools.files.tables import read_table, to_records
+from llmhd_tools.report.layout import lay_out
 
 try:
     import tomllib

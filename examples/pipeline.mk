@@ -6,7 +6,7 @@
 #   CLEAN_AT  optional: after which epochs to clean the graph            DOUBTING, CLEANING  options of its two suspects
 #
 # Each stage is a variable, so that it can be swapped: make SCORE=./my_scorer.py
-# Same seed, same bytes as `llmhd run --denoise llmhd` with the same options (tests/pipeline/test_make.py).
+# Same seed, same bytes as `llmhd run --denoise llmhd` with the same options (tests/run/test_make.py).
 include $(dir $(lastword $(MAKEFILE_LIST)))make.mk
 MAKEFLAGS += --warn-undefined-variables
 

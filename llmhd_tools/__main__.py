@@ -2,6 +2,6 @@
 
 import sys
 
-from llmhd_tools.cli import main
+from llmhd_tools.cli.app import main
 
 sys.exit(main())

@@ -15,9 +15,10 @@ import time
 
 import numpy as np
 
-from llmhd_tools.commands.loading import read_texts
 from llmhd_tools.files.tables import read_table
-from llmhd_tools.llm.provider import Score, open_provider
+from llmhd_tools.llm.open import open_provider
+from llmhd_tools.llm.requests import Score
+from llmhd_tools.stages.texts import read_texts
 
 
 def draw(folder: str, pairs: int, seed: int) -> list[tuple[str, str, str]]:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 
-from llmhd_tools.llm.provider import Answer, ItemView, Request, Score, Summarize, UserView
+from llmhd_tools.llm.requests import Answer, ItemView, Request, Score, Summarize, UserView
 
 MAX_WORDS = 100
 ACCEPTED_WORDS = 150

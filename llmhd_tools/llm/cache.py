@@ -15,10 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from llmhd_tools import console
+from llmhd_tools import notes
 from llmhd_tools.errors import InputError
-from llmhd_tools.llm.calls import Call
-from llmhd_tools.llm.reply import Reply
+from llmhd_tools.llm.calls import Call, Reply
 
 APPLICATION = 0x6C6C6D68  # "llmh"
 _CREATE = """CREATE TABLE IF NOT EXISTS answers (
@@ -128,7 +127,7 @@ class Cache:
             pass
         if not self._noted:
             self._noted = True
-            console.note(f"{self.path}: holds damaged or foreign rows; they are passed over")
+            notes.note(f"{self.path}: holds damaged or foreign rows; they are passed over")
         return None
 
     def _one(self, query: str) -> Any:

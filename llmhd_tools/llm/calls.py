@@ -1,12 +1,60 @@
-"""A call to a service: what is sent, and the key that names its answer for ever."""
+"""What an HTTP response of a service means: a reply, or a fault and what to do about it.
+
+Every response ends as one of four: a ``Reply``; ``Retry`` (worth another attempt, perhaps after a wait that the server
+names); ``Failed`` (this request has no answer and never will); ``ServiceError`` (no request will: the run stops).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A whole answer: its text, how it ended and what it cost; ``expected`` and ``p_mass`` where logprobs came along."""
+
+    text: str
+    finish: str = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    expected: float | None = None
+    p_mass: float | None = None
+
+    def to_json(self) -> str:
+        """The reply as the cache stores it."""
+        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Reply:
+        """The reply that ``to_json`` wrote. Raises ValueError for anything else."""
+        record = json.loads(text)
+        if not isinstance(record, dict) or set(record) != {f.name for f in fields(cls)}:
+            raise ValueError("not a reply")
+        if not isinstance(record["text"], str) or not isinstance(record["finish"], str):
+            raise ValueError("not a reply")
+        return cls(**record)
+
+
+class Retry(Exception):
+    """The call may succeed later. ``after``: seconds that the server asks for; ``slower``: it has too many calls."""
+
+    def __init__(self, reason: str, after: float | None = None, *, slower: bool = False) -> None:
+        super().__init__(reason)
+        self.after, self.slower = after, slower
+
+
+class Failed(Exception):
+    """This one request gets no answer."""
+
+
+class Refused(Failed):
+    """The service will not have this request, however often it is sent."""
+
 
 SCHEMA = 1  # of what the key is made from; a change makes every cached answer unknown
 ANSWER_TOKENS = {

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from llmhd_tools.errors import InputError, UsageError
-from llmhd_tools.llm.provider import ItemView, Request, Revise, Score, Summarize, UserView
+from llmhd_tools.llm.requests import ItemView, Request, Revise, Score, Summarize, UserView
 from llmhd_tools.llm.untrusted import clean
 
 DOMAINS = ("books", "restaurants", "games", "movies", "generic")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from llmhd_tools.llm.calls import Call
-from llmhd_tools.llm.reply import Reply
+from llmhd_tools.llm.calls import Call, Reply
 
 
 @dataclass

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from llmhd_tools.core.metrics import ByUser, Counts, Hits
+from llmhd_tools.core.arrays import Counts
+from llmhd_tools.core.metrics import ByUser, Hits
 
 USERS_PER_BLOCK = 4096  # with 100k items their scores are 1.6 GB
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,32 +15,19 @@ from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.sampling import Samples
 from llmhd_tools.core.seeds import generator
 from llmhd_tools.errors import DeviceError, LlmhdError, UsageError
-from llmhd_tools.train import backbones, denoisers, losses
-from llmhd_tools.train.adam import Adam
+from llmhd_tools.train import backbones, denoisers
 from llmhd_tools.train.batch import Batch, Weighed
-from llmhd_tools.train.captured import StaticStep, Step
 from llmhd_tools.train.config import Config
+from llmhd_tools.train.ops import losses
+from llmhd_tools.train.ops.adam import Adam
+from llmhd_tools.train.ops.captured import StaticStep, Step
+from llmhd_tools.train.state import State, Trust
 
 CHECKED_STEPS = 32  # at a time; each check waits for the device
 _LOSSES = 4096  # samples whose losses are computed at a time: their rows stay in the cache
 
 # Asked in a step with the batch's number and its losses (b,): which of its samples to keep, (b,)
 Judge = Callable[[int, NDArray[np.float32]], NDArray[np.bool_]]
-# Users and items of observed pairs, as codes, and how far a denoiser believed them, (n,) each
-Trust = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]
-
-
-@dataclass
-class State:
-    """All that training needs to go on: parameters and Adam's moments by name (float32), finished epochs and steps (T),
-    and what the denoiser remembers."""
-
-    params: dict[str, NDArray[np.float32]]
-    first: dict[str, NDArray[np.float32]]
-    second: dict[str, NDArray[np.float32]]
-    epoch: int = 0
-    step: int = 0
-    denoiser: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 class Diverged(LlmhdError):
@@ -236,4 +221,5 @@ def _score(positive: Tensor, other: Tensor | None = None, *, label: Tensor | Non
 
 
 def _host(tensor: Tensor) -> NDArray[np.float32]:
-    return tensor.detach().cpu().numpy().copy()
+    array: NDArray[np.float32] = tensor.detach().cpu().numpy().copy()
+    return array

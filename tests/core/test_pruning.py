@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmhd_tools.commands.prune import prune
 from llmhd_tools.core import pruning
 from llmhd_tools.core.pruning import NoiseRate
 from llmhd_tools.core.sampling import Samples
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.tables import Table
+from llmhd_tools.stages.prune import prune
 
 USERS, ITEMS, DIM = 7, 9, 3
 
@@ -206,14 +206,6 @@ def test_no_variance_share_is_no_candidates_and_no_noise_is_no_rows():
     assert not pruning.candidates(samples, np.array([1, 3]), spread, spread, 0.0).any()
     for rate in (NoiseRate(100, 0.0), NoiseRate(100, 1.0)):  # nothing at all, and nothing yet at T = 0
         assert not len(pruning.noisy_rows(np.ones(4, np.float32), samples, 0, rate))
-
-
-@pytest.mark.parametrize(
-    ("share", "size", "low", "high"), [(0.07, 100, 7, 7), (0.29, 100, 29, 29), (0.1, 1024, 102, 103)]
-)
-def test_shares_are_of_the_decimal_that_was_typed(share, size, low, high):
-    assert pruning.floor_share(share, size) == low
-    assert pruning.ceil_share(share, size) == high
 
 
 def test_rate_has_the_values_of_the_card():

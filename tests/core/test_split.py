@@ -10,15 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmhd_tools.core.split import (
-    dedupe,
-    k_core,
-    rating_floor,
-    split_by_time,
-    split_global,
-    split_per_user,
-    user_sizes,
-)  # fmt: skip
+from llmhd_tools.core.split import dedupe, k_core, rating_floor, split_by_time, split_global, split_per_user, user_sizes
 
 PAIRS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=60)
 RATIOS = st.sampled_from([(3, 1, 1), (8, 1, 1), (0.8, 0.1, 0.1), (1, 1), (7, 0, 3), (1,), (0.29, 0.7, 0.01)])

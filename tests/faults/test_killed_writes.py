@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from llmhd_tools.cli import main
+from llmhd_tools.cli.app import main
 
 ROOT = Path(__file__).parents[2]
 # Patch one step so that the process dies before or after its Nth call, as if the power had gone.
@@ -28,7 +28,7 @@ def deadly(*args, **named):
         os.kill(os.getpid(), signal.SIGKILL)
     return result
 setattr(owner, step, deadly)
-from llmhd_tools.cli import main
+from llmhd_tools.cli.app import main
 sys.exit(main(sys.argv[5:]))
 """
 STEPS = [

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from llmhd_tools.cli import main
+from llmhd_tools.cli.app import main
 from llmhd_tools.files.npz import read_arrays, unpack_json
 
 

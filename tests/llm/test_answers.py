@@ -17,7 +17,7 @@ from llmhd_tools.llm.answers import (
     parse_score,
     parse_summary,
 )
-from llmhd_tools.llm.provider import ItemView, Revise, Score, Summarize, UserView
+from llmhd_tools.llm.requests import ItemView, Revise, Score, Summarize, UserView
 
 SCORES = {
     "<s>8</s>": 8,

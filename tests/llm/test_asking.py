@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from llmhd_tools.llm.asking import Asked, Asker
-from llmhd_tools.llm.calls import prompt_tokens
+from llmhd_tools.llm.calls import Reply, prompt_tokens
 from llmhd_tools.llm.prompts import load_templates
-from llmhd_tools.llm.provider import Answer, ItemView, Revise, Score, Summarize
-from llmhd_tools.llm.reply import Reply
+from llmhd_tools.llm.requests import Answer, ItemView, Revise, Score, Summarize
+from llmhd_tools.llm.service.asking import Asked, Asker
 
 TEMPLATES = load_templates("books")
 ITEMS = tuple(f"Book {n} of the sea and of storms." for n in range(200))

@@ -11,8 +11,7 @@ import pytest
 
 from llmhd_tools.errors import InputError
 from llmhd_tools.llm.cache import Cache
-from llmhd_tools.llm.calls import Call, key_of
-from llmhd_tools.llm.reply import Reply
+from llmhd_tools.llm.calls import Call, Reply, key_of
 
 
 def call(number: int, **params: object) -> Call:
@@ -46,8 +45,8 @@ def test_the_key_holds_what_an_answer_depends_on():
     assert key_of("h", dict(reversed(body.items()))) == key_of("h", body)
 
 
-def test_altered_and_foreign_rows_are_passed_over(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("llmhd_tools.console.Level.quiet", False)
+def test_altered_and_foreign_rows_are_passed_over(tmp_path, caplog):
+    caplog.set_level("INFO", logger="llmhd")
     fill(tmp_path / "c", range(3))
     database = sqlite3.connect(tmp_path / "c")
     database.execute("UPDATE answers SET reply = replace(reply, '<s>1', '<s>9')")
@@ -61,7 +60,7 @@ def test_altered_and_foreign_rows_are_passed_over(tmp_path, capsys, monkeypatch)
         Reply("<s>2</s>", expected=2 / 3),
     ]
     assert len(list(cache.rows())) == 2
-    assert capsys.readouterr().err.count("passed over") == 1
+    assert caplog.text.count("passed over") == 1
 
 
 def test_a_cache_cut_anywhere_is_refused_or_right(tmp_path):

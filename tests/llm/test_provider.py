@@ -8,16 +8,8 @@ import sys
 import pytest
 
 from llmhd_tools.errors import UsageError
-from llmhd_tools.llm.provider import (
-    Answer,
-    ItemView,
-    Revise,
-    Score,
-    Summarize,
-    UserView,
-    missing_text,
-    open_provider,
-)
+from llmhd_tools.llm.open import open_provider
+from llmhd_tools.llm.requests import Answer, ItemView, Revise, Score, Summarize, UserView, missing_text
 
 
 def test_an_answer_has_a_value_or_an_error():
@@ -40,7 +32,7 @@ def test_lexical_opens_by_name():
 
 def test_the_interface_alone_loads_nothing_heavy():
     code = (
-        "import sys, llmhd_tools.llm.provider; print(sorted({'numpy', 'scipy', 'openai', 'torch'} & set(sys.modules)))"
+        "import sys, llmhd_tools.llm.requests; print(sorted({'numpy', 'scipy', 'openai', 'torch'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 

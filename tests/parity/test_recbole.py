@@ -18,8 +18,9 @@ from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.metrics import METRICS, ByUser, hits_at
 from llmhd_tools.train.batch import Batch
 from llmhd_tools.train.config import Config
-from llmhd_tools.train.propagation import Adjacency, normalised_adjacency
-from llmhd_tools.train.trainer import State, Trainer
+from llmhd_tools.train.ops.propagation import Adjacency, normalised_adjacency
+from llmhd_tools.train.state import State
+from llmhd_tools.train.trainer import Trainer
 
 SIDE = Path(__file__).parent / "recbole_losses.py"
 CPU = torch.device("cpu")

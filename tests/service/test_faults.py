@@ -11,14 +11,13 @@ import pytest
 from fault_server import FAULTS, FaultServer
 
 from llmhd_tools.errors import ServiceError
-from llmhd_tools.llm.attempts import Attempts
 from llmhd_tools.llm.cache import Cache
-from llmhd_tools.llm.calls import Call, key_of
-from llmhd_tools.llm.client import Client
-from llmhd_tools.llm.engine import Engine
-from llmhd_tools.llm.limits import Limits
-from llmhd_tools.llm.provider import Answer
-from llmhd_tools.llm.reply import Failed, Refused, Reply, Retry
+from llmhd_tools.llm.calls import Call, Failed, Refused, Reply, Retry, key_of
+from llmhd_tools.llm.requests import Answer
+from llmhd_tools.llm.service.attempts import Attempts
+from llmhd_tools.llm.service.client import Client
+from llmhd_tools.llm.service.engine import Engine
+from llmhd_tools.llm.service.limits import Limits
 from llmhd_tools.llm.usage import Usage
 
 KEY = "sk-canary-7f3d9a51c2"

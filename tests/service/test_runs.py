@@ -207,7 +207,7 @@ def test_expected_score_and_its_absence(shop, llmhd):
         done = llmhd(*shop(2), "--expected-score", server=server)
         assert "2 answers came without probabilities" in done.stderr and '"p_mass"' not in done.stdout
         assert server.bodies[0]["logprobs"] is True and server.bodies[0]["top_logprobs"] == 20
-    from llmhd_tools.llm.expected import expectation
+    from llmhd_tools.llm.service.expected import expectation
 
     assert expectation("<s>8</s>", logprobs("8", {"8": 0.5, "9": 0.25, "eight": 0.2})) == (8.333333, 0.75)
     assert expectation("<s>8</s>", logprobs("8", {"8": 0.5, "1": 0.25})) is None  # 1 or the beginning of 10?

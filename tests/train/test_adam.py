@@ -5,7 +5,7 @@ import sys
 
 import torch
 
-from llmhd_tools.train.adam import Adam
+from llmhd_tools.train.ops.adam import Adam
 
 
 def test_it_moves_like_torch_s_own():
@@ -42,6 +42,6 @@ def test_going_on_from_its_moments_is_exact():
 
 
 def test_it_does_not_load_the_compiler():
-    code = "import sys, torch; from llmhd_tools.train.adam import Adam; p = torch.zeros(3, 2, requires_grad=True)"
+    code = "import sys, torch; from llmhd_tools.train.ops.adam import Adam; p = torch.zeros(3, 2, requires_grad=True)"
     code += "; a = Adam([p], 0.1); a.step(); sys.exit('torch._dynamo' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

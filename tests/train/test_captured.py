@@ -10,9 +10,9 @@ from toys import CPU, random_graph
 
 from llmhd_tools.core.sampling import draw_samples
 from llmhd_tools.registry import BACKBONES, DENOISERS
-from llmhd_tools.train.captured import Buffers, StaticStep
 from llmhd_tools.train.config import Config
 from llmhd_tools.train.methods import load
+from llmhd_tools.train.ops.captured import Buffers, StaticStep
 from llmhd_tools.train.trainer import Trainer
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from llmhd_tools.train import contrast as module
-from llmhd_tools.train.contrast import Contrast, counted
-from llmhd_tools.train.threads import use_threads
+from llmhd_tools.train.ops import contrast as module
+from llmhd_tools.train.ops.contrast import Contrast, counted
+from llmhd_tools.train.ops.threads import use_threads
 
 
 def definition(anchors, candidates, positive, count, temperature):

@@ -8,11 +8,11 @@ import torch
 from toys import CPU, graph_of, points, random_graph
 
 from llmhd_tools.errors import InputError, UsageError
-from llmhd_tools.train import losses
 from llmhd_tools.train.batch import Batch
 from llmhd_tools.train.config import Config
 from llmhd_tools.train.denoisers import build
 from llmhd_tools.train.denoisers.dcf import damped, lower_bound
+from llmhd_tools.train.ops import losses
 
 GRAPH = random_graph(40, 40, share=0.9)
 
@@ -79,7 +79,8 @@ def test_histories_belong_to_interactions_whatever_the_order():
         other, moved = shuffled(batch, logit, epoch)
         weigh(mixed, moved, other)
         for name, array in straight.state().items():
-            assert np.array_equal(array, mixed.state()[name]), name
+            # a loss depends in its last bit on where in a vector it was computed
+            np.testing.assert_allclose(array, mixed.state()[name], rtol=1e-6, err_msg=name)
     assert straight.seen[straight.seen > 0].tolist() == [5] * 20
 
 

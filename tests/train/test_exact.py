@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from toys import random_graph
 
-from llmhd_tools.commands.loading import Training
-from llmhd_tools.commands.training import open_run
 from llmhd_tools.errors import UsageError
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
 from llmhd_tools.registry import BACKBONES, DENOISERS
+from llmhd_tools.stages.dataset import Training
+from llmhd_tools.stages.model import open_run
 from llmhd_tools.train.methods import load
 
 LOSSES = ("bpr", "bce")

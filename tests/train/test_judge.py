@@ -9,7 +9,7 @@ from toys import CPU, random_graph
 from llmhd_tools.core.sampling import draw_samples
 from llmhd_tools.train.config import Config
 from llmhd_tools.train.methods import resolve
-from llmhd_tools.train.threads import use_threads
+from llmhd_tools.train.ops.threads import use_threads
 from llmhd_tools.train.trainer import Trainer
 
 BACKBONES = ("lightgcn", "ngcf", "sgl", "ncl")

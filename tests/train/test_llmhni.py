@@ -13,8 +13,8 @@ from toys import CPU, dense, graph_of, pairs, params_of, points, random_graph
 
 from llmhd_tools.train import backbones
 from llmhd_tools.train.config import Config
-from llmhd_tools.train.contrast import counted
 from llmhd_tools.train.denoisers import build
+from llmhd_tools.train.ops.contrast import counted
 
 LAYERS = 2
 

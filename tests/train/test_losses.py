@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from llmhd_tools.train.losses import bce, bpr, embedding_norms
+from llmhd_tools.train.ops.losses import bce, bpr, embedding_norms
 
 
 def test_bpr_values():

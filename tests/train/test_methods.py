@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from llmhd_tools.cli import main
+from llmhd_tools.cli.app import main
 from llmhd_tools.errors import UsageError
 from llmhd_tools.files.tensors import read_tensors
 from llmhd_tools.registry import BACKBONES, DENOISERS, SAMPLERS
@@ -99,9 +99,7 @@ def test_help_tells_the_options_of_the_methods_beside_it(capsys, command):
 
 
 def test_plain_help_imports_no_torch():
-    code = (
-        "import sys; from llmhd_tools.cli import main; main(['train-epoch', '--help']); print('torch' in sys.modules)"
-    )
+    code = "import sys; from llmhd_tools.cli.app import main; main(['train-epoch', '--help']); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"
 

@@ -8,11 +8,11 @@ import torch
 from test_contrast import definition
 from toys import CPU, dense, pairs, params_of, random_graph
 
-from llmhd_tools.train import kmeans as module
 from llmhd_tools.train.backbones import build
 from llmhd_tools.train.config import Config
-from llmhd_tools.train.kmeans import kmeans, nearest
 from llmhd_tools.train.methods import resolve
+from llmhd_tools.train.ops import kmeans as module
+from llmhd_tools.train.ops.kmeans import kmeans, nearest
 
 
 def blobs(n=300, seed=0):

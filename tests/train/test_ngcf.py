@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from toys import CPU, dense, graph_of, pairs, params_of, random_graph, toy
 
-from llmhd_tools.train import ngcf_layer
 from llmhd_tools.train.backbones import build
 from llmhd_tools.train.config import Config
-from llmhd_tools.train.threads import use_threads
+from llmhd_tools.train.ops import ngcf_layer
+from llmhd_tools.train.ops.threads import use_threads
 
 
 def backbone(graph, layers=3, **options):

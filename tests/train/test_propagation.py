@@ -9,7 +9,7 @@ from toys import CPU, dense, graph_of, random_graph, toy
 
 from llmhd_tools.train.backbones import build
 from llmhd_tools.train.config import Config
-from llmhd_tools.train.propagation import Adjacency, normalised_adjacency, to_torch
+from llmhd_tools.train.ops.propagation import Adjacency, normalised_adjacency, to_torch
 
 
 def final(graph, table, layers):

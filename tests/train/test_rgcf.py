@@ -13,7 +13,7 @@ from llmhd_tools.train import backbones
 from llmhd_tools.train.config import Config
 from llmhd_tools.train.denoisers import build
 from llmhd_tools.train.denoisers.rgcf import balanced
-from llmhd_tools.train.weighted import Pattern, Weighted
+from llmhd_tools.train.ops.weighted import Pattern, Weighted
 
 TABLE = torch.tensor([[1.0, 0], [-1, 0], [1, 0], [0, 1]])  # T_U, T_I
 

@@ -14,7 +14,7 @@ from llmhd_tools.train.backbones import build
 from llmhd_tools.train.backbones.sgl import thin
 from llmhd_tools.train.batch import Batch
 from llmhd_tools.train.config import Config
-from llmhd_tools.train.propagation import normalised_adjacency
+from llmhd_tools.train.ops.propagation import normalised_adjacency
 from llmhd_tools.train.trainer import Trainer
 
 VIEWS = ("edge-drop", "node-drop", "random-walk")

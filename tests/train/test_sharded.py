@@ -9,11 +9,11 @@ import sys
 import numpy as np
 import pytest
 
-from llmhd_tools.cli import main
+from llmhd_tools.cli.app import main
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.errors import UsageError
 from llmhd_tools.train.config import Config
-from llmhd_tools.train.sharded import check
+from llmhd_tools.train.distributed.trainer import check
 
 SETTINGS = ["--dim", "8", "--layers", "3", "--batch", "64", "--lr", "0.02", "--seed", "3"]
 OUTPUTS = ("model", "embeddings", "next", "verdicts")
@@ -116,10 +116,10 @@ import numpy as np
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.sampling import draw_samples
 from llmhd_tools.train.config import Config
-from llmhd_tools.train.ranks import together
+from llmhd_tools.cli.torchrun import one_of_several
 
 def work():
-    from llmhd_tools.train.sharded import ShardedTrainer
+    from llmhd_tools.train.distributed.trainer import ShardedTrainer
     from llmhd_tools.train.trainer import Trainer, pick_device
     rng = np.random.default_rng(1)
     graph = Graph.of(*rng.integers(0, [[50], [90]], (2, 600)).astype(np.int32), 50, 90)
@@ -132,7 +132,7 @@ def work():
     each = float(np.abs(ours.losses(samples) - theirs.losses(samples)).max())
     json.dump({"sizes": ours.sizes(), "edges": len(graph), "off": [abs(loss), *z, each]}, sys.stdout)
 
-sys.exit(together("shares", work))
+sys.exit(one_of_several("train-epoch", "shares", work))
 """
 
 
@@ -164,7 +164,8 @@ def test_a_diverging_loss_ends_all_ranks(train, tmp_path):
 
 LOST = """
 import os, sys
-from llmhd_tools.train import ranks, sharded
+from llmhd_tools.cli.torchrun import one_of_several
+from llmhd_tools.train.distributed import ranks, trainer
 
 def work():
     with ranks.Ranks.here.order("tables"):
@@ -173,8 +174,8 @@ def work():
 def follow(here):
     {fate}
 
-sharded.follow = follow
-sys.exit(ranks.together("llmhd train-epoch", work))
+trainer.follow = follow
+sys.exit(one_of_several("train-epoch", "llmhd train-epoch", work))
 """
 
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from toys import CPU, points, random_graph
 
-from llmhd_tools.train import losses
 from llmhd_tools.train.config import Config
 from llmhd_tools.train.denoisers import build
 from llmhd_tools.train.denoisers.schedule import drop_rate, kept_count
+from llmhd_tools.train.ops import losses
 
 
 def denoiser(name, loss="bce", **options):

@@ -12,9 +12,10 @@ from llmhd_tools.core.sampling import Samples, draw_samples
 from llmhd_tools.errors import DeviceError, UsageError
 from llmhd_tools.train.backbones import build
 from llmhd_tools.train.config import Config
-from llmhd_tools.train.propagation import normalised_adjacency
-from llmhd_tools.train.threads import use_threads
-from llmhd_tools.train.trainer import Diverged, State, Trainer, pick_device
+from llmhd_tools.train.ops.propagation import normalised_adjacency
+from llmhd_tools.train.ops.threads import use_threads
+from llmhd_tools.train.state import State
+from llmhd_tools.train.trainer import Diverged, Trainer, pick_device
 
 CPU = torch.device("cpu")
 LOSSES = ("bpr", "bce")

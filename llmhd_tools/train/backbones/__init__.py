@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from llmhd_tools.core.graph import Graph
     from llmhd_tools.train.batch import Batch, Params, Rows
     from llmhd_tools.train.config import Config
-    from llmhd_tools.train.layers import Operator
+    from llmhd_tools.train.ops.layers import Operator
 
 
 class Backbone(Protocol):

@@ -12,8 +12,8 @@ from llmhd_tools.core.graph import Graph
 from llmhd_tools.train.backbones import Backbone
 from llmhd_tools.train.batch import Batch, Params, Rows
 from llmhd_tools.train.config import Config, NoOptions
-from llmhd_tools.train.layers import Operator, Read, mean_of, only, read_layers
-from llmhd_tools.train.propagation import Adjacency, normalised_adjacency
+from llmhd_tools.train.ops.layers import Operator, Read, mean_of, only, read_layers
+from llmhd_tools.train.ops.propagation import Adjacency, normalised_adjacency
 
 
 class LightGCN(Backbone):

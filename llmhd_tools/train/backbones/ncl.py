@@ -14,9 +14,9 @@ from llmhd_tools.core.seeds import generator
 from llmhd_tools.train.backbones.lightgcn import LightGCN
 from llmhd_tools.train.batch import Batch, Params, Rows
 from llmhd_tools.train.config import Config, option
-from llmhd_tools.train.contrast import LOW, Contrast, counted
-from llmhd_tools.train.kmeans import kmeans
-from llmhd_tools.train.layers import Operator, Read, mean_of, only, read_layers
+from llmhd_tools.train.ops.contrast import LOW, Contrast, counted
+from llmhd_tools.train.ops.kmeans import kmeans
+from llmhd_tools.train.ops.layers import Operator, Read, mean_of, only, read_layers
 
 
 @dataclass(frozen=True)

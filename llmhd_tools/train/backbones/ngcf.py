@@ -17,10 +17,10 @@ from llmhd_tools.core.seeds import generator
 from llmhd_tools.train.backbones import Backbone
 from llmhd_tools.train.batch import Batch, Params, Rows
 from llmhd_tools.train.config import Config, option
-from llmhd_tools.train.layers import Operator
-from llmhd_tools.train.ngcf_layer import Dropout, Weights, ngcf_layer, ngcf_rows
-from llmhd_tools.train.propagation import Adjacency, normalised_adjacency
-from llmhd_tools.train.weighted import Pattern, Weighted
+from llmhd_tools.train.ops.layers import Operator
+from llmhd_tools.train.ops.ngcf_layer import Dropout, Weights, ngcf_layer, ngcf_rows
+from llmhd_tools.train.ops.propagation import Adjacency, normalised_adjacency
+from llmhd_tools.train.ops.weighted import Pattern, Weighted
 
 _PARTS = 65536  # dropout is decided by 16 random bits
 

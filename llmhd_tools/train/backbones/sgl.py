@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from llmhd_tools.core.arrays import floor_share
 from llmhd_tools.core.graph import Graph
-from llmhd_tools.core.pruning import floor_share
 from llmhd_tools.core.seeds import generator
 from llmhd_tools.train.backbones.lightgcn import LightGCN
 from llmhd_tools.train.batch import Batch, Params, Rows
 from llmhd_tools.train.config import Config, option
-from llmhd_tools.train.contrast import LOW, Contrast, counted
-from llmhd_tools.train.layers import Operator, Read, mean_of, read_layers
-from llmhd_tools.train.propagation import Adjacency, normalised_adjacency
+from llmhd_tools.train.ops.contrast import LOW, Contrast, counted
+from llmhd_tools.train.ops.layers import Operator, Read, mean_of, read_layers
+from llmhd_tools.train.ops.propagation import Adjacency, normalised_adjacency
 
 
 @dataclass(frozen=True)

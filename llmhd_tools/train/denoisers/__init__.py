@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from llmhd_tools.train.backbones import Backbone
     from llmhd_tools.train.batch import Batch, Params, Rows, Weighed
     from llmhd_tools.train.config import Config
-    from llmhd_tools.train.layers import Operator
+    from llmhd_tools.train.ops.layers import Operator
 
 
 class Denoiser(Protocol):

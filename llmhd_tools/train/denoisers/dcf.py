@@ -16,11 +16,11 @@ from torch import Tensor
 
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.errors import InputError
-from llmhd_tools.train import losses as objective
 from llmhd_tools.train.batch import Batch, Weighed
 from llmhd_tools.train.config import Config, option
 from llmhd_tools.train.denoisers import Denoiser
 from llmhd_tools.train.denoisers.schedule import DropOptions, drop_rate, kept_count, lowest
+from llmhd_tools.train.ops import losses as objective
 
 
 @dataclass(frozen=True)

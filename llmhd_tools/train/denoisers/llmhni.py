@@ -20,9 +20,9 @@ from llmhd_tools.train.backbones import Backbone
 from llmhd_tools.train.backbones.sgl import thin
 from llmhd_tools.train.batch import Batch, Params, Rows
 from llmhd_tools.train.config import Config, option
-from llmhd_tools.train.contrast import LOW, Contrast, counted
 from llmhd_tools.train.denoisers import Denoiser
-from llmhd_tools.train.propagation import Adjacency, normalised_adjacency
+from llmhd_tools.train.ops.contrast import LOW, Contrast, counted
+from llmhd_tools.train.ops.propagation import Adjacency, normalised_adjacency
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,66 @@
+"""Our side of bin/bench: training steps and a full evaluation. Usage: ours.py DATA BACKBONE THREADS"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from dataclasses import replace
+
+import numpy as np
+from worker import serve
+
+from llmhd_tools.core.metrics import hits_at, ndcg, recall
+from llmhd_tools.core.sampling import Samples, draw_samples
+from llmhd_tools.files.tables import read_table
+from llmhd_tools.stages.dataset import by_user, read_training
+from llmhd_tools.train.config import Config
+from llmhd_tools.train.ops.threads import use_threads
+from llmhd_tools.train.trainer import Trainer, pick_device
+
+
+def main() -> None:
+    """Load once, then serve ``steps N`` and ``evaluate 1``."""
+    data, backbone, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    training = read_training(f"{data}/train.jsonl")
+    use_threads(threads)
+    trainer = Trainer(Config(backbone=backbone, seed=1), training.graph, pick_device("cpu"))
+    epochs = (draw_samples(training.graph, "bpr", 1024, 1, epoch) for epoch in itertools.count(1))
+    waiting: list[Samples] = []
+
+    def steps(count: int) -> None:
+        while count:
+            if not waiting:
+                waiting.append(next(epochs))
+            part, rest = _first(waiting.pop(), count)
+            waiting.extend(rest)
+            trainer.train(part)
+            count -= int(part.batch[-1]) + 1
+
+    test = by_user(read_table(f"{data}/test.jsonl", "interactions"), training.users, training.items)
+    hidden = [
+        by_user(read_table(f"{data}/{split}.jsonl", "interactions"), training.users, training.items)
+        for split in ("train", "valid")
+    ]
+
+    def evaluate(_: int) -> None:
+        _, hits, relevant = hits_at(*trainer.embeddings(), test, hidden, 20)
+        for k in (10, 20):
+            recall(hits[:, :k], relevant).mean(), ndcg(hits[:, :k], relevant).mean()
+
+    serve({"steps": steps, "evaluate": evaluate})
+
+
+def _first(samples: Samples, batches: int) -> tuple[Samples, list[Samples]]:
+    """The first batches of an epoch, and the rest of it where there is one."""
+    end = int(np.searchsorted(samples.batch, batches))
+
+    def part(rows: slice) -> Samples:
+        columns = ("user", "item", "negative")
+        cut = {name: getattr(samples, name)[rows] for name in columns}
+        return replace(samples, batch=samples.batch[rows] - samples.batch[rows][0], **cut)
+
+    return part(slice(0, end)), [part(slice(end, None))] if end < len(samples) else []
+
+
+if __name__ == "__main__":
+    main()

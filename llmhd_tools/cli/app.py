@@ -1,0 +1,117 @@
+"""The ``llmhd`` app: its commands, in groups, and ``main``."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from llmhd_tools import __version__
+from llmhd_tools.cli import console, torchrun
+
+GROUPS = {
+    "Data": {
+        "import": "import_",
+        "inject-noise": "inject_noise",
+        "convert": "convert",
+        "validate": "validate",
+    },
+    "Language model": {
+        "embed": "embed",
+        "summarize": "summarize",
+        "score": "score",
+        "update-profiles": "update_profiles",
+        "relate": "relate",
+        "prompts": "prompts",
+        "cache": "cache",
+        "batch": "batch",
+    },
+    "Training": {
+        "train-epoch": "train_epoch",
+        "prune": "prune",
+        "suspect": "suspect",
+        "align": "align",
+        "run": "run",
+    },
+    "Measuring": {"evaluate": "evaluate", "diagnose": "diagnose", "compare": "compare", "plot": "plot"},
+}
+
+_HELP = """Find and handle noise in the implicit feedback that recommenders learn from.
+
+Small commands over JSONL and NPZ files, joined by pipes. Data goes to stdout, talk to stderr. Exit codes: 0 good,
+1 input or check failed, 2 usage, 3 LLM service, 4 device or memory, 70 our bug, 130 interrupted, 141 reader gone."""
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"llmhd {__version__}")
+        raise typer.Exit
+
+
+class _Grouped(TyperGroup):
+    """The list of commands under its headings, in the order of ``GROUPS``."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        for group, commands in GROUPS.items():
+            with formatter.section(group):
+                formatter.write_dl([(name, self.commands[name].get_short_help_str(60)) for name in commands])
+
+
+def build_app() -> typer.Typer:
+    """The typer app. Command modules import only stdlib, numpy-free schema and typer at their top."""
+    app = typer.Typer(
+        name="llmhd",
+        cls=_Grouped,
+        help=_HELP,
+        rich_markup_mode=None,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        invoke_without_command=True,
+    )
+
+    @app.callback()
+    def _root(
+        context: typer.Context,
+        version: bool = typer.Option(False, "--version", help="Print the version.", callback=_version, is_eager=True),
+    ) -> None:
+        if context.invoked_subcommand is None:
+            typer.echo(context.get_help(), err=True)
+            raise typer.Exit(2)
+
+    for commands in GROUPS.values():
+        for name, module in commands.items():
+            app.command(name)(importlib.import_module(f"llmhd_tools.cli.commands.{module}").command)
+    return app
+
+
+def _invoke(args: list[str]) -> int | None:
+    """Run the app without click's own handling of errors, which takes a reader that is gone for a plain failure."""
+    app = typer.main.get_command(build_app())
+    try:
+        with app.make_context("llmhd", list(args)) as context:
+            code: int | None = app.invoke(context)
+            return code
+    except typer.Exit as done:
+        if done.exit_code == 0 and "--help" in args and args[0] in ("train-epoch", "run"):
+            from llmhd_tools.cli.methods import tell
+
+            tell(args)
+        return done.exit_code
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    args = sys.argv[1:] if args is None else args
+    known = {name for commands in GROUPS.values() for name in commands}
+    name = f"llmhd {args[0]}" if args and args[0] in known else "llmhd"
+    console.listen(args[0] if name != "llmhd" else name)
+    # Numpy is loaded after this. Threads of its products would spin while they wait for the next block of rows, and
+    # take the processor from whatever else runs; ranking runs blocks side by side instead.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if torchrun.started():
+        return torchrun.one_of_several(args[0] if args else "", name, lambda: _invoke(args))
+    return console.guard(name, lambda: _invoke(args))

@@ -1,0 +1,80 @@
+"""``llmhd batch``: hand request files to a batch service, and fetch the answers when they are there."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from llmhd_tools.cli.options import Out, Quiet, Verbose, one_of
+from llmhd_tools.errors import ServiceError
+
+_ENDED = ("completed", "failed", "expired", "cancelled")
+
+
+def command(
+    action: Annotated[
+        str,
+        typer.Argument(help="submit, status or fetch.", callback=one_of("submit", "status", "fetch"), metavar="ACTION"),
+    ],
+    names: Annotated[list[str], typer.Argument(help="Request files (submit), or batch ids.", metavar="FILE|ID...")],
+    base_url: Annotated[
+        str | None, typer.Option("--base-url", help="The service's address. [$OPENAI_BASE_URL]", metavar="URL")
+    ] = None,
+    api_key_file: Annotated[
+        str | None, typer.Option("--api-key-file", help="Read the key from a file, not OPENAI_API_KEY.", metavar="FILE")
+    ] = None,
+    output: Out = "-",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Submit requests to a batch service and fetch its answers.
+
+    submit uploads files that --requests wrote and prints a record for each batch; status prints how far they are; fetch
+    writes the answers and the errors of ended batches as one file for --responses, and exits 1 while one is running.
+
+    \b
+    Examples:
+      llmhd score noisy.jsonl --profiles p.jsonl --items items.jsonl --llm openai:gpt-x --requests requests.jsonl
+      llmhd batch submit requests.jsonl
+      llmhd batch fetch batch_abc123 -o answers.jsonl
+    """
+    from llmhd_tools.cli import console
+    from llmhd_tools.files.jsonl import write_records
+    from llmhd_tools.files.streams import check_output, open_out
+    from llmhd_tools.llm.service.client import BatchService, endpoint, read_key
+
+    check_output(output, names if action == "submit" else [])
+    url = endpoint(base_url)
+    service = BatchService(url, read_key(api_key_file, url))
+    if action == "submit":
+        write_records(output, (_described(service.submit(name)) | {"requests": name} for name in names))
+        return 0
+    batches = [service.status(name) for name in names]
+    if action == "status":
+        write_records(output, map(_described, batches))
+        return 0
+    running = [batch for batch in batches if batch.get("status") not in _ENDED]
+    if running:
+        console.say(f"batch: {len(running)} of {len(batches)} batches are still running; fetch again later")
+        return 1
+    files = [batch[side] for batch in batches for side in ("output_file_id", "error_file_id") if batch.get(side)]
+    if not files:
+        raise ServiceError(f"the batches ended without any answer: {_described(batches[0])}")
+    with open_out(output) as out:
+        for name in files:
+            content = service.content(name)
+            out.write(content if content.endswith(b"\n") or not content else content + b"\n")
+    return 0
+
+
+def _described(batch: dict[str, Any]) -> dict[str, Any]:
+    """What a person wants to know of a batch."""
+    counts = batch.get("request_counts") or {}
+    errors = [error.get("message") for error in (batch.get("errors") or {}).get("data") or []]
+    record = {
+        "id": batch.get("id"),
+        "status": batch.get("status"),
+        **{k: v for k, v in counts.items() if v is not None},
+    }
+    return record | ({"errors": errors[:5]} if errors else {})

@@ -1,0 +1,104 @@
+"""``llmhd diagnose``: whether hard samples can be told from noise by loss, prediction, variance or score, epoch by epoch."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llmhd_tools.cli.options import History, Link, MaxNoise, More, Out, Quiet, Seed, Verbose
+from llmhd_tools.cli.options_llm import NAMES, LlmOptions, takes_llm
+
+File = str | None
+
+
+@takes_llm()
+def command(
+    context: typer.Context,
+    train: Annotated[str, typer.Argument(help="Training interactions with known `noise`.", metavar="TRAIN")],
+    llm: LlmOptions,
+    more: More = [],  # noqa: B006 - typer copies it
+    history: History = [],  # noqa: B006 - typer copies it
+    held_out: Annotated[
+        File,
+        typer.Option(
+            "--held-out",
+            help="Noisy samples take their negatives from these interactions, false negatives as in Figure 1.",
+            metavar="FILE",
+        ),
+    ] = None,
+    window: Annotated[int, typer.Option("--window", help="Epochs that a variance spans, m of Eq. 17.", min=2)] = 5,
+    max_noise: MaxNoise = 0.05,
+    link: Link = "sigmoid",
+    profiles: Annotated[
+        File, typer.Option("--profiles", help="User profiles, to score as well.", metavar="FILE")
+    ] = None,
+    items: Annotated[File, typer.Option("--items", help="Item texts, to score as well.", metavar="FILE")] = None,
+    scored: Annotated[int, typer.Option("--scored", help="Clean and noisy rows to score, of each.", min=1)] = 1000,
+    seed: Seed = 0,
+    output: Out = "-",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """See whether hard samples differ from noise.
+
+    For every epoch of --history: distributions of loss, prediction and variance of easy, hard and noisy samples (the
+    paper's Figure 1), and how well each tells noise apart (AUC); the same for clean and noisy rows inside the high-loss
+    set, where LLMHD takes for hard what varies most (Eq. 8-10). There an AUC of variance below 0.5 means that noise
+    varies less than the rest, as the paper assumes; since a sigmoid's variance depends on its height, matched-auc is the
+    same among rows of like prediction. With --profiles and --items, scores of a part of the rows too.
+
+    \b
+    Examples:
+      llmhd diagnose noisy.jsonl --history run/epoch-{1,2,3,4,5,6,7,8,9}/embeddings.npz -o diagnostics.jsonl
+      llmhd diagnose noisy.jsonl --history emb-{1,2,3}.npz --held-out test.jsonl --profiles p.jsonl --items items.jsonl
+    """
+    from llmhd_tools.cli.session import session
+    from llmhd_tools.cli.unused import find_unused, tell_unused
+    from llmhd_tools.core.diagnosis import Probe
+    from llmhd_tools.core.graph import Graph
+    from llmhd_tools.errors import InputError, UsageError
+    from llmhd_tools.files.provenance import made
+    from llmhd_tools.files.streams import check_output, suffix_of
+    from llmhd_tools.files.tables import from_records, read_table, write_table
+    from llmhd_tools.measure.diagnosis import measured, score_pairs
+    from llmhd_tools.stages.dataset import align, by_user, read_history
+    from llmhd_tools.stages.texts import digest_of, read_texts
+
+    history = [*history, *more]
+    check_output(output, [train, held_out, profiles, items, *history])
+    if not history:
+        raise UsageError("--history is missing: give the embeddings of the epochs")
+    if (profiles is None) != (items is None):
+        raise UsageError("--profiles and --items go together")
+    unused = find_unused(context, {"--profiles and --items": (profiles is not None, ["scored", *NAMES])})
+    table = read_table(train, "interactions")
+    if "noise" not in table:
+        raise InputError("has no 'noise' marks to tell noise by", where=table.source)
+    others = read_table(held_out, "interactions") if held_out else None
+    graph = Graph.of(table["user"], table["item"], len(table.users), len(table.items))
+    marked = table.take(table["noise"] == 1)
+    noisy = Graph.of(marked["user"], marked["item"], len(table.users), len(table.items)).has(graph.user, graph.item)
+    epochs = read_history(history)
+    embeddings = align(epochs, table.users, table.items)
+    probe = Probe.draw(graph, noisy, seed, by_user(others, table.users, table.items) if others else None)
+    score = None
+    inputs: dict[str, str | list[str]] = {"train": table.digest("user", "item", "noise")}
+    if profiles and items:
+        texts = read_texts(profiles, "profiles"), read_texts(items, "items")
+        with session(llm, "diagnose", list(texts[1].values())) as asked:
+            score = score_pairs(probe, table, *texts, scored, seed, asked.provider)
+            if not asked.answers:
+                return
+            asked.complete()
+        inputs |= {"profiles": digest_of(texts[0]), "items": digest_of(texts[1])}
+    tell_unused(unused)
+    records = list(measured(probe, epochs, embeddings, window, max_noise, link, score))
+    result = from_records("diagnostics", records, output)
+    params = {"window": window, "max_noise": max_noise, "link": link, "scored": scored, "seed": seed}
+    inputs["history"] = [z.digest() for z in epochs]
+    if others is not None:
+        inputs["held_out"] = others.digest("user", "item")
+    if suffix_of(output) == ".npz":
+        result.meta = {"made": made("diagnose", params, inputs)}
+    write_table(output, result)

@@ -1,0 +1,50 @@
+"""``llmhd summarize``: each user's taste in words, from the texts of the items they touched."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llmhd_tools.cli.options import Items, Out, Quiet, Verbose
+from llmhd_tools.cli.options_llm import LlmOptions, takes_llm
+
+
+@takes_llm()
+def command(
+    train: Annotated[str, typer.Argument(help="Training interactions.", metavar="TRAIN")],
+    items: Items,
+    llm: LlmOptions,
+    output: Out = "-",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Write a profile for every user (T_sum).
+
+    A user without a single item that has a text gets a record with `error` and an empty profile; exit 1 where that is
+    every user.
+
+    \b
+    Examples:
+      llmhd summarize train.jsonl --items items.jsonl -o profiles.jsonl
+      llmhd summarize train.jsonl --items items.jsonl | head -1
+    """
+    from llmhd_tools import notes
+    from llmhd_tools.cli.session import session
+    from llmhd_tools.files.streams import check_output
+    from llmhd_tools.files.tables import write_table
+    from llmhd_tools.stages.dataset import read_training
+    from llmhd_tools.stages.summarize import summarize
+    from llmhd_tools.stages.texts import read_texts
+
+    check_output(output, [train, items])
+    item_texts = read_texts(items, "items")
+    with session(llm, "summarize", list(item_texts.values())) as asked:
+        profiles = summarize(read_training(train), item_texts, asked.provider)
+        if not asked.answers:
+            return 0
+        asked.complete()
+        write_table(output, profiles)
+    failed = sum(error is not None for error in profiles.columns.get("error", []))
+    notes.note(f"{len(profiles) - failed:,} profiles by {asked.provider.name}, {failed:,} users without one")
+    return int(failed == len(profiles))

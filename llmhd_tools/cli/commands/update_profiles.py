@@ -1,0 +1,103 @@
+"""``llmhd update-profiles``: let confident false positives and negatives correct the users' profiles."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from llmhd_tools.cli.options import (
+    Alpha,
+    Candidates,
+    Confidence,
+    History,
+    Items,
+    Link,
+    MaxNoise,
+    More,
+    Out,
+    Quiet,
+    Schedule,
+    Scope,
+    Tracked,
+    Verbose,
+)
+from llmhd_tools.cli.options_llm import LlmOptions, takes_llm
+from llmhd_tools.errors import InputError
+
+
+@takes_llm()
+def command(
+    profiles: Annotated[str, typer.Argument(help="The profiles so far.", metavar="PROFILES")],
+    train: Annotated[str, typer.Option("--train", help="Training interactions.", metavar="FILE")],
+    items: Items,
+    model: Annotated[
+        str, typer.Option("--model", help="Model of the finished epoch: its T and seed count.", metavar="FILE")
+    ],
+    flags: Annotated[
+        str, typer.Option("--flags", help="Flag counts; read if it exists, written back whole.", metavar="FILE")
+    ],
+    llm: LlmOptions,
+    more: More = [],  # noqa: B006 - typer copies it
+    history: History = [],  # noqa: B006 - typer copies it
+    alpha: Alpha = 3000.0,
+    max_noise: MaxNoise = 0.05,
+    schedule: Schedule = "ramp",
+    candidates: Candidates = 0.5,
+    link: Link = "sigmoid",
+    scope: Scope = "noisy",
+    confidence: Confidence = 3,
+    tracked: Tracked = 1,
+    output: Out = "-",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Correct profiles by pairs that keep looking mislabelled.
+
+    Once an epoch, the steadiest of the high-loss training pairs and of the tracked negatives get a flag (Eq. 17-20). A
+    pair with --confidence flags is handed to the language model once: a training pair as a false positive (T_FP: the
+    user does not like this item), a negative as a false negative (T_FN: the user does).
+
+    \b
+    Examples:
+      llmhd update-profiles profiles.jsonl --train train.jsonl --items items.jsonl --model model-3.npz --flags flags.npz \\
+        --history emb-1.npz --history emb-2.npz --history emb-3.npz -o profiles-3.jsonl
+      llmhd update-profiles profiles.jsonl --train train.jsonl --items items.jsonl --model model-3.npz --flags flags.npz \\
+        --history emb-2.npz --history emb-3.npz --confidence 2 -o profiles-3.jsonl
+    """
+    from llmhd_tools import notes
+    from llmhd_tools.cli.session import session
+    from llmhd_tools.core.pruning import NoiseRate
+    from llmhd_tools.files.streams import check_output
+    from llmhd_tools.files.tables import read_table, write_table
+    from llmhd_tools.files.tensors import read_tensors
+    from llmhd_tools.stages.dataset import read_history, read_training
+    from llmhd_tools.stages.model_file import settings_of
+    from llmhd_tools.stages.profiles import Updating, update_profiles
+    from llmhd_tools.stages.texts import read_texts, texts_of
+
+    history = [*history, *more]
+    check_output(output, [profiles, train, items, model, flags, *history])
+    check_output(flags, [output, profiles, train, items, model, *history])
+    training, state = read_training(train), read_tensors(model, "model")
+    if state.meta.get("graph") != training.digest:
+        raise InputError("was trained on other interactions than --train", where=model)
+    settings_of(state)  # refuses a model without settings
+    known = read_table(flags, "flags", users=training.users, items=training.items) if os.path.exists(flags) else None
+    item_texts, so_far = read_texts(items, "items"), read_table(profiles, "profiles")
+    texts_of(so_far)  # refuses a user who stands twice
+    epochs = read_history(history)
+    how = Updating(NoiseRate(alpha, max_noise, schedule), candidates, link, scope, confidence, tracked)
+    with session(llm, "update-profiles", list(item_texts.values())) as asked:
+        result = update_profiles(so_far, training, item_texts, epochs, known, state, how, asked.provider)
+        if not asked.answers:
+            return
+        asked.complete()
+        write_table(output, result.profiles)
+        write_table(flags, result.flags)  # last: a pair counts as sent only once its profile is kept
+    notes.note(
+        f"{result.flagged:,} pairs flagged; {result.false_positives:,} false positives and "
+        f"{result.false_negatives:,} false negatives are confident; {result.updated:,} profiles updated, "
+        f"{result.failed:,} answers unusable"
+    )

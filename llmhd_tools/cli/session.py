@@ -1,0 +1,258 @@
+"""Where the options of ``--llm`` become a provider, and where what it did is told."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from llmhd_tools import notes
+from llmhd_tools.cli import console
+from llmhd_tools.cli.options_llm import LlmOptions
+from llmhd_tools.errors import Interrupted, UsageError
+
+if TYPE_CHECKING:
+    from llmhd_tools.llm.requests import Provider
+    from llmhd_tools.llm.service.asking import Asks
+
+_OURS = ("model", "messages", "input", "stream", "n", "logprobs", "top_logprobs")
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A provider for a command: a Provider, or from ``vector_session`` a TextProvider.
+
+    ``answers`` is False where it gives none (--dry-run, --requests): then nothing is to be written. ``complete`` is
+    called after the last request and before the output counts; it raises what only then is known to be wrong.
+    """
+
+    provider: Any
+    answers: bool = True
+    complete: Callable[[], None] = lambda: None
+
+
+@contextlib.contextmanager
+def session(options: LlmOptions, command: str, item_texts: Sequence[str]) -> Iterator[Session]:
+    """The provider that the options name; on leaving, its usage is told and its connections are closed."""
+    from llmhd_tools.llm.open import open_provider
+
+    def local() -> Provider:
+        return open_provider(options.llm, item_texts=item_texts, cache=options.cache)
+
+    yield from _session(options, command, local, lambda model: _asker(options, model))
+
+
+@contextlib.contextmanager
+def vector_session(
+    options: LlmOptions, command: str, width: int | None, within: Provider | None = None
+) -> Iterator[Session]:
+    """As ``session``, with a provider that turns texts into vectors; ``width`` is for lexical only.
+
+    ``within`` is the provider of a session that is open: what it counts, if it does, counts these texts as well.
+    """
+    from llmhd_tools.llm.calls import host_of
+    from llmhd_tools.llm.open import SERVICE, open_vectors, split_spec
+    from llmhd_tools.llm.service.client import endpoint
+    from llmhd_tools.llm.service.vectors import TextAsker
+
+    if width is not None and split_spec(options.llm)[0] == SERVICE:
+        raise UsageError("--width is lexical's; a service may take --param dimensions=256")
+
+    def asker(model: str) -> Asks:
+        return TextAsker(model, host_of(endpoint(options.base_url)), parse_params(options.param))
+
+    yield from _session(options, command, lambda: open_vectors(options.llm, width, options.cache), asker, within)
+
+
+def _session(
+    options: LlmOptions,
+    command: str,
+    local: Callable[[], Any],
+    service: Callable[[str], Asks],
+    within: Provider | None = None,
+) -> Iterator[Session]:
+    from llmhd_tools.llm.open import SERVICE, split_spec
+    from llmhd_tools.llm.service.counted import Counted
+
+    kind, model = split_spec(options.llm)
+    if kind != SERVICE:
+        if alone := next(
+            (n for n in ("requests", "responses", "dry_run", "expected_score") if getattr(options, n)), None
+        ):
+            raise UsageError(f"--{alone.replace('_', '-')} needs --llm openai:MODEL")
+        provider = local()
+        if provider.notice:
+            notes.note(f"{provider.notice}")
+        with contextlib.ExitStack() as leaving:
+            leaving.callback(getattr(provider, "close", lambda: None))
+            if isinstance(within, Counted):
+                yield Session(Counted(provider, service(provider.name), within.usage))
+            elif options.usage:
+                yield from _counting(options, provider, service(provider.name))
+            else:
+                yield Session(provider)
+        return
+    if sum(map(bool, (options.dry_run, options.requests, options.responses, options.offline))) > 1:
+        raise UsageError("--dry-run, --requests, --responses and --offline exclude each other")
+    asker = service(model)
+    if options.dry_run:
+        yield from _planning(options, asker, command)
+    elif options.requests:
+        yield from _writing(options, asker, command)
+    else:
+        yield from _answering(options, asker, command)
+    if cuts := asker.cuts.note():
+        notes.note(f"{cuts}")
+
+
+def _counting(options: LlmOptions, provider: Provider, asker: Asks) -> Iterator[Session]:
+    from llmhd_tools.files.jsonl import write_records
+    from llmhd_tools.files.streams import check_output
+    from llmhd_tools.llm.service.counted import Counted
+
+    assert options.usage is not None
+    check_output(options.usage)
+    counted = Counted(provider, asker)
+    yield Session(counted)
+    write_records(options.usage, counted.usage.records(provider.name))
+
+
+def _asker(options: LlmOptions, model: str) -> Asks:
+    from llmhd_tools.llm.calls import host_of
+    from llmhd_tools.llm.prompts import DOMAINS, load_templates
+    from llmhd_tools.llm.service.asking import Asker
+    from llmhd_tools.llm.service.client import endpoint
+
+    if options.domain not in DOMAINS:
+        raise UsageError(f"--domain '{options.domain}' is unknown; choose from {', '.join(DOMAINS)}")
+    return Asker(
+        model,
+        host_of(endpoint(options.base_url)),
+        load_templates(options.templates or options.domain),
+        parse_params(options.param),
+        options.budget,
+        options.expected_score,
+    )
+
+
+def parse_params(given: Sequence[str]) -> dict[str, Any]:
+    """``temperature=0`` as a parameter of the service; a value that is no JSON is a text."""
+    params: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name or name in _OURS or name in params:
+            raise UsageError(f"--param '{text}' is not NAME=VALUE, or its name is taken")
+        try:
+            params[name] = json.loads(value)
+        except ValueError:
+            params[name] = value
+    return params
+
+
+def _planning(options: LlmOptions, asker: Asks, command: str) -> Iterator[Session]:
+    from llmhd_tools.llm.cache import Cache
+    from llmhd_tools.llm.service.plan import Plan, Rates
+
+    rates = Rates(options.max_in_flight, options.rpm, options.tpm, options.price_in, options.price_out)
+    plan = Plan(asker, Cache(options.cache), rates)
+    with contextlib.closing(plan):
+        yield Session(plan, answers=False)
+        for line in plan.lines():
+            console.say(f"{command}: {line}")
+
+
+def _writing(options: LlmOptions, asker: Asks, command: str) -> Iterator[Session]:
+    from llmhd_tools.files.streams import check_output, open_out
+    from llmhd_tools.llm.cache import Cache
+    from llmhd_tools.llm.service.batch import Requests
+
+    assert options.requests is not None
+    check_output(options.requests)
+    requests = Requests(asker, Cache(options.cache), options.requests, open_out)
+    with contextlib.closing(requests):
+        try:
+            yield Session(requests, answers=False)
+        except BaseException as error:
+            requests.abandon(error)
+            raise
+        requests.finish()
+        notes.note(
+            f"{command}: {requests.written:,} requests written to {', '.join(requests.files)}; {requests.cached:,} "
+            "answered by the cache"
+        )
+
+
+def _answering(options: LlmOptions, asker: Asks, command: str) -> Iterator[Session]:
+    from llmhd_tools.files.jsonl import read_records
+    from llmhd_tools.files.streams import check_output
+    from llmhd_tools.llm.cache import Cache
+    from llmhd_tools.llm.service.batch import Responses
+    from llmhd_tools.llm.service.client import Client, endpoint, read_key
+    from llmhd_tools.llm.service.limits import Limits
+    from llmhd_tools.llm.service.provider import Service
+
+    check_output(options.usage)
+    provider: Responses | Service
+    if options.responses:
+        lines = ((path, number, record) for path in options.responses for number, record in read_records(path))
+        provider = Responses(asker, Cache(options.cache), lines)
+    else:
+        url = endpoint(options.base_url)
+        client = None
+        if not options.offline:
+            key = read_key(options.api_key_file, url)
+            client = Client(url, key, deadline=options.deadline, most=options.max_in_flight)
+        limits = Limits(options.max_in_flight, options.rpm, options.tpm)
+        provider = Service(asker, Cache(options.cache), client, limits, options.attempts)
+    with contextlib.closing(provider):
+        try:
+            with _interruptible(options.cache):
+                yield Session(provider, complete=provider.finish)
+        finally:
+            _tell(options, asker, command, provider)
+
+
+def _tell(options: LlmOptions, asker: Asks, command: str, provider: Any) -> None:
+    """Usage afterwards, on stderr and in a file; also where the run was stopped."""
+    from llmhd_tools.files.jsonl import write_records
+
+    for line in provider.usage.lines():
+        notes.note(f"{line}")
+    history = provider.limits.history if hasattr(provider, "limits") else []
+    if len(history) > 1:
+        notes.note(f"calls at a time: {', '.join(map(str, history[:12]))}{', …' * (len(history) > 12)}")
+    if asker.sampled:
+        notes.note(f"{asker.sampled:,} answers came without probabilities; those scores are sampled")
+    if options.usage:
+        write_records(options.usage, provider.usage.records(asker.model))
+
+
+@contextlib.contextmanager
+def _interruptible(cache: str | None) -> Iterator[None]:
+    """End at SIGINT and at SIGTERM with a line that says how to go on."""
+    from llmhd_tools.llm.cache import default_path
+
+    def stop(_number: int, _frame: object) -> NoReturn:
+        # the signal may come between the making of a coroutine and its first step, and Python would tell of that
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+        raise _Terminated
+
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, stop) if main else None
+    try:
+        yield
+    except KeyboardInterrupt as signalled:
+        what = f"interrupted; all answers are kept in {cache or default_path()}: run the same command again to go on"
+        raise Interrupted(what, 143 if isinstance(signalled, _Terminated) else 130) from None
+    finally:
+        if main:
+            signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,54 @@
+"""Runs side by side: mean ± sd over seeds, paired t-test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llmhd_tools.core.comparison import compare
+from llmhd_tools.errors import InputError, UsageError
+from llmhd_tools.files.jsonl import Record
+from llmhd_tools.files.tables import Table, to_records
+from llmhd_tools.report.runs import Run, Wanted, by_row, spell
+
+
+def compare_runs(
+    runs: Sequence[Run],
+    wanted: Sequence[Wanted] | None,
+    split: str,
+    baseline: str | None = None,
+    published: Table | None = None,
+    pooled: bool = False,
+) -> list[Record]:
+    """Records of kind comparison: for each metric the rows in order of their first run, published figures behind.
+
+    Runs are paired by seed; ``pooled``, by seed and training file.
+
+    Raises InputError where a run has nothing measured on the split, UsageError for a metric that no run has.
+    """
+    measured = [run.measured(split) for run in runs]
+    for run, values in zip(runs, measured, strict=True):
+        if not values:
+            raise InputError(
+                f"has no {split} metrics; is the run finished, and was it given --{split}?", where=run.folder
+            )
+    known = list(dict.fromkeys(metric for values in measured for metric in values))
+    for metric in wanted or []:
+        if metric not in known:
+            raise UsageError(f"--metrics {spell(metric)} is in no run; there are {', '.join(map(spell, known))}")
+    epochs = {row: sum(run.best_epoch for run in its) / len(its) for row, its in by_row(runs).items()}
+    others = list(to_records(published)) if published is not None else []
+    records = []
+    for metric in wanted or known:
+        head = {"metric": metric[0], "k": metric[1]}
+        methods: dict[str, dict[tuple[int, str], float]] = {}
+        for run, values in zip(runs, measured, strict=True):
+            if metric in values:
+                methods.setdefault(run.row, {})[run.key(pooled)] = values[metric]
+        for row, found in compare(methods, metric[0], baseline).items():
+            tested = {"against": found.against if found.p is not None else None, "p": found.p}
+            spread = {"value": found.mean, "sd": found.sd, "runs": found.runs, "place": found.place}
+            records.append({"row": row, "split": split, **head, **spread, "epoch": epochs[row], **tested})
+        for record in others:
+            if (record["metric"], record.get("k")) == metric:
+                records.append({"row": record["row"], **head, "value": record["value"], "published": True})
+    return [{name: value for name, value in record.items() if value is not None} for record in records]

@@ -1,0 +1,66 @@
+"""Where files and computation meet: tables to the training graph, and to embeddings in its order."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from llmhd_tools.core.arrays import Embeddings
+from llmhd_tools.core.graph import Graph
+from llmhd_tools.core.metrics import ByUser
+from llmhd_tools.errors import InputError
+from llmhd_tools.files.ids import Ids
+from llmhd_tools.files.tables import Table, by_appearance, read_table
+from llmhd_tools.files.tensors import Tensors, read_tensors
+
+
+@dataclass(frozen=True)
+class Training:
+    """The training interactions: their graph, the ids behind its codes, and a digest that tells it from any other."""
+
+    graph: Graph
+    users: Ids
+    items: Ids
+    digest: str
+
+
+def training(table: Table) -> Training:
+    """The graph of an interactions table. Only who touched what counts: not ratings, not known noise, not the form."""
+    user, users = by_appearance(table["user"], table.users)
+    item, items = by_appearance(table["item"], table.items)
+    return Training(Graph.of(user, item, len(users), len(items)), users, items, table.digest("user", "item"))
+
+
+def read_training(path: str) -> Training:
+    """Read interactions for training."""
+    return training(read_table(path, "interactions"))
+
+
+def read_history(paths: Sequence[str]) -> list[Tensors]:
+    """Embeddings of the last epochs.
+
+    Raises InputError where files that know their epoch are not oldest first: the last one counts as the present.
+    """
+    history = [read_tensors(path, "embeddings") for path in paths]
+    for older, newer in itertools.pairwise(history):
+        then, now = older.meta.get("epoch"), newer.meta.get("epoch")
+        if then is not None and now is not None and then >= now:
+            raise InputError(
+                f"holds epoch {now}, but {older.source} before it holds epoch {then}; give each epoch once, oldest first",
+                where=newer.source,
+            )
+    return history
+
+
+def align(history: Sequence[Tensors], users: Ids, items: Ids) -> list[Embeddings]:
+    """The embeddings of some epochs, rows in the order of the given ids."""
+    return [tensors.aligned(users, items) for tensors in history]
+
+
+def by_user(table: Table, users: Ids, items: Ids) -> ByUser:
+    """Interactions grouped by user in the codes of the given id tables; pairs with an unknown id are left out."""
+    user = table.users.translate(users)[table["user"]]
+    item = table.items.translate(items)[table["item"]]
+    known = (user >= 0) & (item >= 0)
+    return ByUser.of(user[known], item[known], len(users))

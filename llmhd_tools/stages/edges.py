@@ -1,0 +1,141 @@
+"""What leaves and joins the graph: dropped pairs (ours; docs/graph.md), and relations (LLMHNI, module 2, step 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmhd_tools.core.graph import Graph
+from llmhd_tools.core.sampling import Samples
+from llmhd_tools.errors import InputError, UsageError
+from llmhd_tools.files.tables import Table, read_table
+from llmhd_tools.stages.dataset import Training
+from llmhd_tools.train.config import Config
+
+
+@dataclass(frozen=True)
+class Drop:
+    """The training ``pairs`` to leave out, a graph of the training graph's size; the rest is for provenance."""
+
+    pairs: Graph
+    digest: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+    def kept(self, graph: Graph) -> Graph:
+        """The training graph without these pairs."""
+        return graph.without(self.pairs.user, self.pairs.item)
+
+    def rows(self, samples: Samples) -> NDArray[np.bool_]:
+        """Which samples are of these pairs, (n,) bool; a sampled negative is not, it is none of the training pairs."""
+        found = self.pairs.has(samples.user, samples.item)
+        return found if samples.label is None else found & (samples.label == 1)
+
+
+def tell_drop(drop: Drop | None) -> str:
+    """How many pairs are left out, as the end of a sentence."""
+    return f"; {len(drop.pairs):,} pairs left out of the graph" if drop else ""
+
+
+def read_drop(path: str, training: Training, confidence: int) -> Drop:
+    """Read the pairs to leave out. Raises InputError for another kind, and for a pair that is not in training."""
+    table = read_table(path, ("suspects", "flags"), users=training.users, items=training.items)
+    return drop_of(table, training, confidence)
+
+
+def drop_of(table: Table, training: Training, confidence: int) -> Drop:
+    """The pairs of a table in training's codes: suspects that are cut, or training pairs with ``confidence`` flags (ε_γ).
+
+    Raises InputError for a pair that is not in training.
+    """
+
+    graph = training.graph
+    if table.kind == "flags":
+        ours, chosen = table["label"] == 1, table["count"] >= confidence
+        params = {"confidence": confidence}
+    else:
+        ours, chosen, params = np.ones(len(table), dtype=bool), table["cut"] == 1, {}
+    places(table, training, ours)  # refuses a pair that is none
+    rows = ours & chosen
+    pairs = Graph.of(table["user"][rows], table["item"][rows], graph.n_users, graph.n_items)
+    if len(pairs) == len(graph):
+        raise InputError("drops every training pair; nothing would be left to learn", where=table.source)
+    return Drop(pairs, table.digest(), params)
+
+
+def places(table: Table, training: Training, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The places of a table's pairs, in training's codes, among the training pairs, for the rows that must be some.
+
+    Raises InputError for a pair that is not in training.
+    """
+    user, item = table["user"][rows], table["item"][rows]
+    found = training.graph.find(user, item)
+    if (found < 0).any():
+        at = int(np.argmax(found < 0))
+        pair = f"user '{training.users.names[user[at]]}' with item '{training.items.names[item[at]]}'"
+        raise InputError(f"{pair} is no training pair", where=table.where(int(np.flatnonzero(rows)[at])))
+    return found
+
+
+@dataclass(frozen=True)
+class Relations:
+    """Training pairs that were judged ``noisy``, and other pairs that were judged hard, ``inferred``."""
+
+    noisy: Drop
+    inferred: Graph
+
+    def corrected(self, graph: Graph) -> Graph:
+        """G' of G: without the noisy pairs, the inferred ones behind all others."""
+        return self.with_inferred(self.noisy.kept(graph))
+
+    def with_inferred(self, graph: Graph) -> Graph:
+        """The graph and the inferred pairs, none of which may be drawn as a negative."""
+        return graph.plus(self.inferred.user, self.inferred.item)
+
+
+def check_relations(config: Config) -> None:
+    """Raise UsageError where the denoiser changes the graph, or labels, in its own way."""
+    if config.denoise not in ("none", "llmhni"):
+        raise UsageError(
+            f"--relations corrects the graph, and --denoise {config.denoise} denoises its own way; leave one out"
+        )
+
+
+def tell_relations(relations: Relations | None) -> str:
+    """How the graph was corrected, as the end of a sentence."""
+    if relations is None:
+        return ""
+    return f"; {len(relations.noisy.pairs):,} noisy pairs left out of the graph, {len(relations.inferred):,} inferred"
+
+
+def read_relations(path: str, training: Training) -> Relations:
+    """Read judged relations. Raises InputError for another kind, and as ``relations_of``."""
+    table = read_table(path, "relations", users=training.users, items=training.items)
+    return relations_of(table, training)
+
+
+def relations_of(table: Table, training: Training) -> Relations:
+    """The relations in a table of training's codes; rows without a verdict say nothing.
+
+    Raises InputError for a row whose label is wrong, whose verdict is unknown, or where no training pair is left.
+    """
+
+    graph, observed = training.graph, table["label"] == 1
+    places(table, training, observed)
+    if (known := ~observed & graph.has(table["user"], table["item"])).any():
+        raise InputError("label is 0, but this is a training pair", where=table.where(int(np.argmax(known))))
+    verdicts = table.columns.get("verdict", [None] * len(table))
+    for row, verdict in enumerate(verdicts):
+        if verdict not in ("hard", "noisy", None):
+            raise InputError(f"verdict is '{verdict}', must be hard or noisy", where=table.where(row))
+
+    def pairs(side: np.ndarray, verdict: str) -> Graph:
+        rows = side & np.array([found == verdict for found in verdicts], dtype=bool)
+        return Graph.of(table["user"][rows], table["item"][rows], graph.n_users, graph.n_items)
+
+    noisy, inferred = pairs(observed, "noisy"), pairs(~observed, "hard")
+    if len(noisy) == len(graph) and not len(inferred):
+        raise InputError("calls every training pair noisy; nothing would be left to learn", where=table.source)
+    return Relations(Drop(noisy, table.digest()), inferred)

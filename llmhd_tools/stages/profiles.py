@@ -1,0 +1,167 @@
+"""Profiles corrected by pairs that keep looking mislabelled (LLMHD Eq. 17-22)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmhd_tools.core import preference
+from llmhd_tools.core.preference import Flags
+from llmhd_tools.core.pruning import NoiseRate
+from llmhd_tools.errors import InputError
+from llmhd_tools.files.columns import Column
+from llmhd_tools.files.provenance import made
+from llmhd_tools.files.tables import Table
+from llmhd_tools.files.tensors import Tensors
+from llmhd_tools.llm.requests import Provider, Revise
+from llmhd_tools.llm.untrusted import order_in
+from llmhd_tools.stages.dataset import Training, align
+from llmhd_tools.stages.texts import digest_of
+
+
+@dataclass(frozen=True)
+class Update:
+    """What one round of preference updating did."""
+
+    profiles: Table
+    flags: Table
+    flagged: int
+    false_positives: int
+    false_negatives: int
+    updated: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class Updating:
+    """How pairs are flagged: the options of ``update-profiles``, see its help."""
+
+    rate: NoiseRate
+    candidates: float = 0.5
+    link: str = "sigmoid"
+    scope: str = "noisy"
+    confidence: int = 3
+    tracked: int = 1
+
+
+def update_profiles(
+    profiles: Table,
+    training: Training,
+    items: Mapping[str, str],
+    history: Sequence[Tensors],
+    flags: Table | None,
+    model: Tensors,
+    how: Updating,
+    provider: Provider,
+) -> Update:
+    """One round after a finished epoch: flag, collect the confident pairs, ask once for each user and direction.
+
+    ``model`` is that of the epoch; its T and seed count. Raises InputError where ``flags`` count that epoch already.
+    """
+    graph, config = training.graph, model.meta["config"]
+    if flags and flags.meta.get("epoch", -1) >= model.meta["epoch"]:
+        raise InputError(
+            f"counts epoch {flags.meta['epoch']} already; give the flags of the epoch before, or a new file",
+            where=flags.source,
+        )
+    embeddings = align(history, training.users, training.items)
+    share = how.rate.share(model.meta["step"], config["batch"])
+    now, flagged = _flags_of(flags), 0
+    tracked = preference.tracked_negatives(graph, how.tracked, config["seed"])
+    for label, (user, item) in ((1, (graph.user, graph.item)), (0, tracked)):
+        chosen = preference.flagged(
+            embeddings, user, item, label, share, scope=how.scope, candidates=how.candidates, link=how.link
+        )
+        now = now.plus(user[chosen], item[chosen], label)
+        flagged += int(chosen.sum())
+    due = now.confident(how.confidence)
+    revised, done, updated, failed = _revise(profiles, training, items, provider, now, due)
+    now = replace(now, sent=now.sent | done)
+    positives = int((due & (now.label == 1)).sum())
+    inputs: dict[str, str | list[str]] = {
+        "train": training.digest,
+        "profiles": profiles.digest(),
+        "items": digest_of(items),
+        "history": [epoch.digest() for epoch in history],
+        "model": model.digest(),
+    }
+    if flags:
+        inputs["flags"] = flags.digest()
+    table = _flags_table(now, training)
+    table.meta = {
+        "epoch": model.meta["epoch"],
+        "made": made("update-profiles", asdict(how) | {"llm": provider.name}, inputs),
+    }
+    return Update(revised, table, flagged, positives, int(due.sum()) - positives, updated, failed)
+
+
+def _flags_of(table: Table | None) -> Flags:
+
+    if table is None:
+        return Flags.none()
+    return Flags(table["user"], table["item"], table["label"], table["count"], table["sent"] == 1)
+
+
+def _flags_table(flags: Flags, training: Training) -> Table:
+
+    columns: dict[str, Column] = {"user": flags.user, "item": flags.item, "label": flags.label, "count": flags.count}
+    return Table("flags", columns | {"sent": flags.sent.astype("int8")}, training.users, training.items)
+
+
+def _revise(
+    profiles: Table,
+    training: Training,
+    items: Mapping[str, str],
+    provider: Provider,
+    flags: Flags,
+    due: NDArray[np.bool_],
+) -> tuple[Table, NDArray[np.bool_], int, int]:
+    """Ask about the due pairs: for each user first about false positives, then about false negatives.
+
+    Returns the new profiles, which of the pairs are done with, how many profiles changed and how many answers failed. A
+    failed answer leaves the profile as it was, and its pairs are asked about again after the next epoch.
+    """
+
+    texts: list[str] = list(profiles.columns["profile"])
+    models = list(profiles.columns.get("model", [None] * len(profiles)))
+    versions = profiles["version"].copy() if "version" in profiles else np.zeros(len(profiles), dtype=np.int64)
+    done = np.zeros(len(flags), dtype=bool)
+    changed: set[int] = set()
+    failed = 0
+    for label in (1, 0):
+        asked = list(_questions(profiles, texts, training, items, flags, due, label))
+        for (row, pairs, request), answer in zip(asked, provider.answer(a[2] for a in asked), strict=True):
+            if answer.error is not None or (answer.value != request.profile and order_in(str(answer.value))):
+                failed += 1  # a profile that gives orders to the scorer is not kept either
+                continue
+            done[pairs] = True
+            if answer.value != request.profile:
+                texts[row], models[row] = str(answer.value), provider.name
+                versions[row] = max(versions[row], 0) + 1
+                changed.add(row)
+    columns: dict[str, Column] = {**profiles.columns, "profile": texts, "version": versions, "model": models}
+    revised = Table("profiles", columns, profiles.users, extra=profiles.extra, source=profiles.source)
+    return revised, done, len(changed), failed
+
+
+def _questions(
+    profiles: Table,
+    texts: list[str],
+    training: Training,
+    items: Mapping[str, str],
+    flags: Flags,
+    due: NDArray[np.bool_],
+    label: int,
+) -> Iterator[tuple[int, NDArray[np.int64], Revise]]:
+    """For each user with due pairs of one label: the profile's row, the pairs and the question about them."""
+
+    row_of = {str(name): row for row, name in enumerate(profiles.users.take(profiles["user"]))}
+    rows = np.flatnonzero(due & (flags.label == label))
+    for pairs in np.split(rows, np.flatnonzero(np.diff(flags.user[rows])) + 1) if len(rows) else []:
+        row = row_of.get(str(training.users.names[flags.user[pairs[0]]]))
+        named = tuple(text for name in training.items.take(flags.item[pairs]) if (text := items.get(str(name))))
+        if row is not None and texts[row] and named:
+            yield row, pairs, Revise(texts[row], named, "false-positive" if label else "false-negative")

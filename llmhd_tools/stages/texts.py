@@ -1,0 +1,45 @@
+"""Texts of items and users by id."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+import numpy as np
+
+from llmhd_tools import notes
+from llmhd_tools.errors import InputError
+from llmhd_tools.files.ids import Ids
+from llmhd_tools.files.tables import Table, read_table
+
+
+def read_texts(path: str, kind: str) -> dict[str, str]:
+    """Texts of items or profiles by the id's text, in file order. Raises InputError for an id that stands twice."""
+    return texts_of(read_table(path, kind))
+
+
+def texts_of(table: Table) -> dict[str, str]:
+    """Texts of an items or profiles table by the id's text. Raises InputError for an id that stands twice."""
+    side = "item" if table.kind == "items" else "user"
+    names = [str(name) for name in table.ids(side).take(table[side])]
+    if len(set(names)) != len(names):
+        _, first = np.unique(table[side], return_index=True)
+        row = int(np.setdiff1d(np.arange(len(names)), first)[0])
+        raise InputError(f"{side} '{names[row]}' stands twice", where=table.where(row))
+    return dict(zip(names, table.columns["profile"], strict=True))
+
+
+def check_texts(side: str, ids: Ids, texts: Mapping[str, str], source: str) -> None:
+    """Say how many users or items of the training pairs have no text in ``source``. Raises InputError where none has one:
+    the texts are of another dataset, and nothing could be judged by them."""
+    without = sum(not texts.get(str(name), "").strip() for name in ids.names)
+    if without == len(ids.names):
+        raise InputError(f"has no text of any {side} of the training pairs; are their ids the same?", where=source)
+    if without:
+        notes.note(f"{without:,} of {len(ids.names):,} {side}s have no text in {source}")
+
+
+def digest_of(texts: Mapping[str, str]) -> str:
+    """SHA-256 of texts by id."""
+    return hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()
