@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 
 from llmhd_tools.cli.app import GROUPS, main
-from llmhd_tools.files.schema import KINDS, TYPES, Kind
+from llmhd_tools.files.fields import TYPES, Kind
+from llmhd_tools.files.schema import KINDS
 from llmhd_tools.files.tables import read_table, to_records
 from llmhd_tools.report.layout import lay_out
 

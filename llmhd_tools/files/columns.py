@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmhd_tools.errors import InputError
+from llmhd_tools.files.fields import Field, Type
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.npz import pack_json, unpack_json
-from llmhd_tools.files.schema import Field, Type
 
 Column = NDArray[Any] | list[Any]
 Where = Callable[[int], str]  # ``file:line`` of a row

@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterator
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.jsonl import Record, read_all, read_records
 from llmhd_tools.files.npz import read_arrays, unpack_json
-from llmhd_tools.files.schema import KINDS
+from llmhd_tools.files.schema import KINDS, fitting
 from llmhd_tools.files.streams import suffix_of
-from llmhd_tools.files.tables import Table, fitting, from_records, read_table
+from llmhd_tools.files.tables import Table, from_records, read_table
 from llmhd_tools.files.tensors import Tensors, read_tensors
 
 

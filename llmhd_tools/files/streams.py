@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from llmhd_tools.errors import InputError
+from llmhd_tools.files.zstd import WideWindow, Zstd
 
 STDIO = "-"
 _PART = ".part"  # the end of a name while the file is being written
@@ -60,7 +61,7 @@ def _damage_told(path: str) -> Iterator[None]:
         yield
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise InputError(f"the compressed data is damaged or cut off ({error})", where=path) from None
-    except _WideWindow:
+    except WideWindow:
         way_out = f"unpack it first: zstd -d --long=31 {Path(path).name}"
         raise InputError(f"is packed with a window of more than 128 MiB (zstd --long); {way_out}", where=path) from None
 
@@ -69,49 +70,8 @@ def _unpack(path: str, raw: IO[bytes]) -> IO[bytes]:
     if path.endswith(".gz"):
         return cast(IO[bytes], gzip.GzipFile(fileobj=raw, mode="rb"))
     if path.endswith(".zst"):
-        return io.BufferedReader(cast(Any, _Zstd(raw)))
+        return io.BufferedReader(cast(Any, Zstd(raw)))
     return raw
-
-
-class _WideWindow(Exception):
-    """A zstd frame whose window is larger than 128 MiB, zstandard's own bound."""
-
-
-class _Zstd(io.RawIOBase):
-    """The unpacked bytes of zstd frames. Damage is an ``EOFError``, like gzip's; so is a frame that is cut off, which
-    zstandard's own reader takes for the end of the file."""
-
-    def __init__(self, raw: IO[bytes]) -> None:
-        self._raw = raw
-        self._frame: Any = None
-        self._packed = b""
-        self._ready = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        import zstandard
-
-        while not self._ready:
-            packed = self._packed or self._raw.read(1024)  # little at a time: a bomb unpacks to some MB, not to all
-            if not packed and self._frame is None:
-                return 0
-            if not packed:
-                raise EOFError("a frame is cut off")
-            self._frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
-            try:
-                self._ready = memoryview(self._frame.decompress(packed))
-            except zstandard.ZstdError as error:
-                if "too much memory" in str(error):
-                    raise _WideWindow from None
-                raise EOFError(str(error)) from None
-            self._packed = self._frame.unused_data
-            if self._frame.eof:
-                self._frame = None
-        count = min(len(buffer), len(self._ready))
-        buffer[:count], self._ready = self._ready[:count], self._ready[count:]
-        return count
 
 
 def lines(path: str, stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:

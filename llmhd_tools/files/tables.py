@@ -17,7 +17,7 @@ from llmhd_tools.files.columns import Column, blank, from_stored, from_values, i
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.jsonl import Record, read_all, read_records, write_records
 from llmhd_tools.files.npz import Arrays, pack_json, read_arrays, unpack_json, write_arrays
-from llmhd_tools.files.schema import KINDS
+from llmhd_tools.files.schema import KINDS, fitting
 from llmhd_tools.files.streams import suffix_of
 
 _AT_A_TIME = 1 << 16  # rows that stand in memory as Python values
@@ -200,22 +200,6 @@ def _check_first(kind: str, keys: Collection[str], table: Table) -> None:
             other = fitting(keys)
             there = f"these are {other}, but {kind} are wanted here" if other else f"there is {', '.join([*keys][:8])}"
             raise InputError(f"field '{spec.name}' is missing ({there})", where=table.where(0))
-
-
-def fitting(keys: Collection[str]) -> str | None:
-    """The kind whose required fields are all among ``keys`` and that knows most of them; None where there is none.
-
-    Only items have both ``item`` and ``profile``: what else an item has may be called as the fields of other kinds.
-    """
-    if {"item", "profile"} <= set(keys):
-        return "items"
-    fits = [
-        kind
-        for kind in KINDS.values()
-        if "text" in kind.forms and all(spec.name in keys for spec in kind.fields if spec.required)
-    ]
-    best = max(fits, key=lambda kind: (sum(f.name in keys for f in kind.fields), -len(kind.fields)), default=None)
-    return best.name if best else None
 
 
 def check_kind(path: str, meta: object, kind: str) -> Record:

@@ -18,6 +18,10 @@ from llmhd_tools.importers.text import BadRows
 MAX_ROWS = 1 << 28  # a row takes up to 50 bytes on the way, so 13 GB
 
 
+def _say(value: float) -> str:
+    return "nan or null" if np.isnan(value) else f"{value:g}"
+
+
 @dataclass(frozen=True)
 class IdBlock:
     """The ids of n rows: codes (n,) into distinct ``names``, -1 where there is none."""
@@ -76,7 +80,7 @@ class Arrays:
         must = "a finite number"
         if field == "weight":
             wrong, must = wrong | (numbers <= 0), "above 0 and finite"
-        return numbers, wrong, lambda row: f"'{name}' is {numbers[row]:g}, must be {must}"
+        return numbers, wrong, lambda row: f"'{name}' is {_say(numbers[row])}, must be {must}"
 
     def done(self) -> Interactions:
         """The rows gathered; InputError if there are none."""

@@ -73,7 +73,7 @@ def read(
     if kind == "jsonl":
         found_rows = jsonl.records(lines, columns)
     else:
-        form = cells.Form.of(delimiter or DELIMITERS[kind], header, quote, escape)
+        form = cells.Form.of(DELIMITERS[kind] if delimiter is None else delimiter, header, quote, escape)
         found_rows = cells.records(lines, columns, form)  # type: ignore[assignment]
     for row in found_rows:
         rows.add(*row)

@@ -162,7 +162,7 @@ class Times:
 
     def done(self, values: array[float]) -> NDArray[np.float64]:
         """The whole column, of the values that ``add`` gave. Raises ValueError where its shape is still not known."""
-        column = np.frombuffer(values, dtype=np.float64).copy()
+        column: NDArray[np.float64] = np.frombuffer(values, dtype=np.float64).copy()
         readings = [[parse(text) for text in self._waiting] for parse in self._shapes.values()]
         if readings:
             if any(other != readings[0] for other in readings[1:]):

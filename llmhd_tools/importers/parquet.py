@@ -84,11 +84,12 @@ def _batches(path: Path, names: Sequence[str]) -> Iterator[Any]:
 def _ids(column: Any, name: str, path: Path) -> IdBlock:
     import pyarrow as pa
 
-    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    kind = coded.dictionary.type
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     texts = ("is_string", "is_large_string", "is_string_view")  # the last is not in every pyarrow
     if not (pa.types.is_integer(kind) or any(getattr(pa.types, test, lambda _: False)(kind) for test in texts)):
         raise InputError(f"column '{name}' is of type {kind}, ids must be strings or integers", where=path)
+    plain = column.cast(pa.large_string()) if kind == column.type and not pa.types.is_integer(kind) else column
+    coded = plain if pa.types.is_dictionary(plain.type) else plain.dictionary_encode()
     names = coded.dictionary.cast(pa.large_string()).to_pylist()
     codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     nulls = np.array([n is None for n in names], dtype=bool)  # a null may stand in the dictionary as well

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from llmhd_tools.errors import InputError, UsageError
+from llmhd_tools.files.fields import TYPES
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.kinds import faults, read_any
-from llmhd_tools.files.schema import KINDS, TYPES
+from llmhd_tools.files.schema import KINDS
 
 EXAMPLES = {
     "interactions": {"user": 1, "item": 2, "rating": 3},

@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from llmhd_tools.errors import InputError
+from llmhd_tools.files.fields import Field, Kind
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.jsonl import write_records
 from llmhd_tools.files.npz import read_arrays, write_arrays
-from llmhd_tools.files.schema import KINDS, Field, Kind
+from llmhd_tools.files.schema import KINDS
 from llmhd_tools.files.tables import (
     Table,
     concatenate,
