@@ -13,32 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from tables import items, refused, users, write
 
-from llmhd_tools.errors import InputError, UsageError
+from llmhd_tools.errors import UsageError
 from llmhd_tools.importers import FORMATS, read_source
 from llmhd_tools.importers.source import Interactions
 
 RATED = {"user": "u", "item": "i", "rating": "r", "timestamp": "t"}
-
-
-def write(path: Path, text: str | bytes) -> Path:
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return path
-
-
-def users(rows: Interactions) -> list[str]:
-    return [rows.users[code] for code in rows.user]
-
-
-def items(rows: Interactions) -> list[str]:
-    return [rows.items[code] for code in rows.item]
-
-
-def refused(message: str, format: str, path: Path, error: type = InputError, **options: Any) -> None:
-    with pytest.raises(error) as caught:
-        read_source(format, path, **options)
-    assert message in str(caught.value)
-    assert len(str(caught.value).splitlines()) == 1
 
 
 def read_as(format: str, path: Path) -> None:
