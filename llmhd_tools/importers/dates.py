@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import re
@@ -23,6 +24,7 @@ _ISO = re.compile(
     r"(?:[T ]\s*(\d\d?):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?\s*(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?",
     re.IGNORECASE,
 )
+_SAMPLE = datetime(2000, 12, 30, 11, 3, 5, 500, tzinfo=timezone.utc)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 # As ``strptime`` writes them. Day and month stand in either order, which the column's own values must tell.
 _DAYS = [
@@ -93,6 +95,11 @@ def shaped(shape: str) -> Parse:
     return parse
 
 
+def _outline(text: str) -> str:
+    """The text with a 0 for each number and an a for each word."""
+    return re.sub("[A-Za-z]+", "a", re.sub(r"\d+", "0", text))
+
+
 class Times:
     """A column of times as it is read row by row: all numbers, or all dates of one shape.
 
@@ -105,7 +112,6 @@ class Times:
         self._parse: Parse | None = None
         self._shapes: dict[str, Parse] = {}
         self._waiting: list[str] = []
-        self._hopeless: set[str] = set()  # outlines that no shape fits: to try them all takes a third of a second
         if shape is not None:
             try:
                 datetime.strptime(_EPOCH.strftime(shape), shape)
@@ -117,7 +123,7 @@ class Times:
         """The value as a number, NaN while its shape is not known. Raises ValueError where it does not fit."""
         text = value.strip() if isinstance(value, str) else repr(value)
         if self._parse is None:
-            return self._decide(text)
+            return self._decide(text, value)
         try:
             return self._parse(text)
         except (ValueError, OverflowError):
@@ -129,20 +135,16 @@ class Times:
             must = "a finite number or a date; --time-format says how it is written"
         return f"'{self._name}' is {shown(value)}, must be {must}"
 
-    def _decide(self, text: str) -> float:
+    def _decide(self, text: str, value: object) -> float:
         if not self._shapes:
             for parse in (_number, iso):
-                try:
-                    value = parse(text)
-                except (ValueError, OverflowError):
-                    continue
-                self._parse = parse
-                return value
-        outline = re.sub("[A-Za-z]+", "a", re.sub(r"\d+", "0", text))
-        left = {} if outline in self._hopeless else self._fitting(text)
+                with contextlib.suppress(ValueError, OverflowError):
+                    number = parse(text)
+                    self._parse = parse
+                    return number
+        left = self._fitting(text)
         if not left:
-            self._hopeless.add(outline)
-            raise ValueError(self._say(text))
+            raise ValueError(self._say(value))
         self._shapes = left
         self._waiting.append(text)
         if len(left) == 1:
@@ -152,12 +154,13 @@ class Times:
     def _fitting(self, text: str) -> dict[str, Parse]:
         """The shapes so far possible that the text is of."""
         left = {}
-        for name, parse in (self._shapes or {name: shaped(name) for name in _SHAPES}).items():
-            try:
+        shapes = self._shapes or {
+            name: shaped(name) for name in _SHAPES if _outline(_SAMPLE.strftime(name)) == _outline(text)
+        }
+        for name, parse in shapes.items():
+            with contextlib.suppress(ValueError, OverflowError):
                 parse(text)
-            except (ValueError, OverflowError):
-                continue
-            left[name] = parse
+                left[name] = parse
         return left
 
     def done(self, values: array[float]) -> NDArray[np.float64]:

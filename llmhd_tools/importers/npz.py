@@ -118,7 +118,8 @@ def _numbers(column: NDArray[Any], field: str, name: str, path: Path) -> NDArray
     if field == "noise" and column.dtype.kind in "biufU":
         return column
     if field == "timestamp" and column.dtype.kind == "M":
-        seconds = (column - np.datetime64(0, "s")) / np.timedelta64(1, "s")
+        whole = column.astype("M8[s]")  # apart from the fraction: nanoseconds since 1970 are more than a float64 holds
+        seconds = whole.astype(np.int64) + (column - whole) / np.timedelta64(1, "s")
         return np.where(np.isnat(column), np.nan, seconds)
     if column.dtype.kind not in "biuf":
         dates = " or datetime64" if field == "timestamp" else ""
