@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -127,8 +128,17 @@ def _text(path: str, number: int, line: bytes) -> str:
 
 def write_records(path: str, records: Iterable[Record]) -> None:
     """Write records as JSONL; a file appears whole or not at all, ``-`` streams to stdout."""
-    with open_out(path) as out:
+    with record_writer(path) as write:
         for record in records:
+            write(record)
+
+
+@contextlib.contextmanager
+def record_writer(path: str) -> Iterator[Callable[[Record], None]]:
+    """As ``write_records``, for records that come up while other work is done: yields what writes one."""
+    with open_out(path) as out:
+
+        def write(record: Record) -> None:
             try:
                 line = _dumps(record).encode()
             except (ValueError, RecursionError) as error:
@@ -136,3 +146,5 @@ def write_records(path: str, records: Iterable[Record]) -> None:
                 raise InputError(f"cannot be written as JSON: {error}", where=where) from None
             out.write(line)
             out.write(b"\n")
+
+        yield write

@@ -11,6 +11,7 @@ from llmhd_tools.errors import UsageError
 from llmhd_tools.importers import jsonl
 from llmhd_tools.importers.cells import Form, positions, table
 from llmhd_tools.importers.text import BadRows, Lines, name_of, shown
+from llmhd_tools.notes import many
 
 KINDS = {
     ".csv": "csv",
@@ -145,5 +146,5 @@ def _gathered(
             continue
         records[item] = {"item": item, "profile": text} | ({"title": title[0]} if title and title[0] else {})
         without += not text
-    told = [f"{without:,} items of {name_of(given.path)} have no text and are left out"] if without else []
+    told = [f"{name_of(given.path)}: left out {many(without, 'item')} without text"] if without else []
     return [record for record in records.values() if record["profile"]], told

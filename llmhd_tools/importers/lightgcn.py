@@ -10,6 +10,7 @@ from llmhd_tools.importers.item_texts import ItemTexts
 from llmhd_tools.importers.rows import Rows
 from llmhd_tools.importers.source import Source
 from llmhd_tools.importers.text import BadRows, Lines, name_of, shown
+from llmhd_tools.notes import many
 
 _FILES = {"train": ("train.txt",), "valid": ("valid.txt", "val.txt", "validation.txt"), "test": ("test.txt",)}
 
@@ -38,7 +39,7 @@ def read(
         lines = Lines(file, bad=bad)
         gathered[part] = Rows(lines, like=next(iter(gathered.values()), None))
         if idle := _gather(lines, gathered[part]):
-            told.append(f"{idle:,} users of {name_of(file)} have no items there")
+            told.append(f"{name_of(file)}: {many(idle, 'user')} without items")
         told += lines.told()
     items: list[dict[str, str]] = []
     if texts is not None:

@@ -12,6 +12,7 @@ from llmhd_tools.importers.cells import Form, table
 from llmhd_tools.importers.rows import Rows, number
 from llmhd_tools.importers.source import PARTS, Source
 from llmhd_tools.importers.text import BadRows, Lines, name_of, shown
+from llmhd_tools.notes import many
 
 _FORM = Form("\t", quote=None)
 _TYPES = ("token", "token_seq", "float", "float_seq")
@@ -158,11 +159,11 @@ class _Items:
         items = [record for record in records.values() if "profile" in record]
         name = name_of(self._lines.path)
         told = [
-            f"{count:,} cells of '{field}' in {name} are no numbers and are left out (line {line}: {shown(text)})"
+            f"{name}: left out {many(count, 'cell')} of '{field}', no number (line {line}: {shown(text)})"
             for field, (count, line, text) in self._junk.items()
         ]
         if without := len(records) - len(items):
-            told.append(f"{without:,} items of {name} have no text and are left out")
+            told.append(f"{name}: left out {many(without, 'item')} without text")
         return items, [*told, *self._lines.told()]
 
     def _record(self, cells: dict[str, str]) -> dict[str, Any]:

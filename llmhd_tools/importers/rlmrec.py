@@ -13,6 +13,7 @@ from llmhd_tools.files.schema import KINDS
 from llmhd_tools.importers import jsonl, pickled, sparse
 from llmhd_tools.importers.source import PARTS, Interactions, Source
 from llmhd_tools.importers.text import BadRows, Lines, need_folder, shown
+from llmhd_tools.notes import many
 
 _NPZ = {part: f"{part}.npz" for part in PARTS}
 _PICKLES = dict(zip(PARTS, ("trn_mat.pkl", "val_mat.pkl", "tst_mat.pkl"), strict=True))
@@ -87,7 +88,7 @@ def _texts(
         return []
     kept = [record for record in records if record.get("profile", "").strip()]
     if len(kept) < len(records):
-        told.append(f"{len(records) - len(kept):,} {side}s of {file.name} have no text and are left out")
+        told.append(f"{file.name}: left out {many(len(records) - len(kept), side)} without text")
     return kept
 
 

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llmhd_tools.files.ids import Ids
+from llmhd_tools.files.tables import Table
+
 PARTS = ("train", "valid", "test")
 NUMBERS = ("rating", "weight", "noise", "timestamp")  # the columns that a source may or may not have
 
@@ -37,6 +40,13 @@ class Interactions:
 
     def __len__(self) -> int:
         return len(self.user)
+
+    def table(self) -> Table:
+        """The rows as a table of kind ``interactions``; row k is row k here."""
+        columns = {"user": self.user, "item": self.item, **self.numbers}
+        if "noise" in columns:
+            columns["noise"] = self.numbers["noise"].astype(np.int8)
+        return Table("interactions", {**columns}, Ids(self.users), Ids(self.items), source=self.file)
 
 
 @dataclass

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.streams import open_in
+from llmhd_tools.notes import many
 
 STDIN = Path("-")
 MAX_LINE = 16 << 20  # bytes: a longer line is not a record
@@ -122,11 +123,11 @@ class Lines:
         """What a person should know of the lines that are no rows."""
         told = []
         if self.blank:
-            told.append(f"{self.blank:,} lines of {name_of(self.path)} are blank")
+            told.append(f"{name_of(self.path)}: {many(self.blank, 'blank line')}")
         if self.joined:
             told.append(
-                f"{self.joined:,} lines of {name_of(self.path)} go on with the row before, in a quoted cell that holds line "
-                "breaks (if a quote is a mere character there: --quote none)"
+                f"{name_of(self.path)}: {many(self.joined, 'line')} taken into the row before, by a quoted cell that goes over "
+                "lines (if a quote is a mere character there: --quote none)"
             )
         return told
 

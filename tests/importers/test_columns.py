@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tables import items, pairs, refused, skipping, users, write
+from tables import pairs, refused, skipping, users, write
 
 from llmhd_tools.errors import UsageError
 from llmhd_tools.importers import arrays, npz, read_source

@@ -55,10 +55,10 @@ def test_texts_under_other_names_in_any_form(plays: Path, tmp_path: Path, form: 
             {"item": "16", "profile": "Dusty. A road film. old", "title": "Dusty"},
             {"item": "266", "profile": '"Heroes". war, sea', "title": '"Heroes"'},
         ]
-        assert source.told == [f"1 items of texts.{form} have no text and are left out"]
+        assert source.told == [f"texts.{form}: left out 1 item without text"]
     source = read_source("tsv", plays, **options, text=["about"])
     assert source.items == [{"item": "16", "profile": "A road film"}]
-    assert source.told == [f"2 items of texts.{form} have no text and are left out"]
+    assert source.told == [f"texts.{form}: left out 2 items without text"]
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])

@@ -27,7 +27,7 @@ def test_reviews(tmp_path: Path, name: str) -> None:
         assert pairs(rows) == [("A2", "0001"), ("A3", "42"), ("A2", "üé")] and rows.line.tolist() == [1, 2, 4]
         assert rows.numbers["rating"].tolist() == [5, 3, 1]
         assert rows.numbers["timestamp"].tolist() == [1252800000, 1252800001, 1.5]
-        assert source.told == [f"1 lines of {name} are blank"]
+        assert source.told == [f"{name}: 1 blank line"]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_lightgcn(tmp_path: Path) -> None:
     assert pairs(source.splits["test"]) == [("0", "3"), ("2", "0"), ("2", "4")]
     assert source.splits["test"].line.tolist() == [1, 2, 2] and source.splits["test"].file == "test.txt"
     assert pairs(source.interactions) == pairs(source.splits["train"]) + pairs(source.splits["test"])
-    assert source.told == ["2 users of train.txt have no items there", "1 lines of train.txt are blank"]
+    assert source.told == ["train.txt: 2 users without items", "train.txt: 1 blank line"]
     write(tmp_path / "valid.txt", "1\t0\n")
     assert list(read_source("lightgcn", tmp_path).splits) == ["train", "valid", "test"]
     alone = read_source("lightgcn", tmp_path / "train.txt")

@@ -29,10 +29,10 @@ def test_items_without_text_are_left_out_and_counted(shop: Path, tmp_path: Path)
     )
     source = read_source("recbole", tmp_path)
     assert [record["item"] for record in source.items] == ["10"]
-    assert source.told == ["1 items of shop.item have no text and are left out"]
+    assert source.told == ["shop.item: left out 1 item without text"]
     write(tmp_path / "shop.item", "item_id:token\tprice:float\n10\t3\n11\t4\n")  # numbers only
     source = read_source("recbole", tmp_path)
-    assert source.items == [] and source.told == ["2 items of shop.item have no text and are left out"]
+    assert source.items == [] and source.told == ["shop.item: left out 2 items without text"]
 
 
 def test_junk_in_a_number_is_left_out_and_counted(shop: Path, tmp_path: Path) -> None:
@@ -45,8 +45,8 @@ def test_junk_in_a_number_is_left_out_and_counted(shop: Path, tmp_path: Path) ->
         {"item": "12", "title": "Table", "profile": "Table."},
     ]
     assert source.told == [
-        "2 cells of 'vec' in shop.item are no numbers and are left out (line 2: 'x')",
-        "2 cells of 'price' in shop.item are no numbers and are left out (line 3: '\\u2014')",
+        "shop.item: left out 2 cells of 'vec', no number (line 2: 'x')",
+        "shop.item: left out 2 cells of 'price', no number (line 3: '\\u2014')",
     ]
 
 
