@@ -35,7 +35,8 @@ class Choices:
 
     def made(self, format: str, reading: Record) -> Record:
         """How the dataset was made; ``reading`` are the options of the format's reader."""
-        return {"made": made("import", {"format": format, **reading, **vars(self)}, {})}
+        record = made("import", {"format": format, **reading, **vars(self)}, {})
+        return {"made": {name: value for name, value in record.items() if name != "inputs"}}  # files are not digested
 
 
 @dataclass
