@@ -30,7 +30,7 @@ def _mixed(keys: Keys) -> Keys:
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed ^= mixed >> np.uint64(31)
-    return mixed
+    return np.asarray(mixed, dtype=np.uint64)
 
 
 class Ties:
