@@ -58,7 +58,7 @@ options.llmhd-bpr := --loss bpr $(LLMHD_OPTIONS)
 CUT ?= --clean graph --clean-at 8 --clean-share 0.08 --noise
 DRAWS ?= 16
 options.graph := --loss bpr $(CUT) --text-weight 0
-options.graph-text := --loss bpr $(CUT) --clean-vectors @/vectors.npz
+options.graph-text := --loss bpr $(CUT) --vectors @/vectors.npz
 options.graph-wide := $(options.graph-text) --clean-share 0.16
 options.dynamic := --loss bpr --negatives dynamic --set draws=$(DRAWS)
 options.dynamic-graph := $(options.graph-text) --negatives dynamic --set draws=$(DRAWS)
@@ -81,20 +81,20 @@ name.llmhd-bce := LLMHD-BCE
 name.llmhd-bpr := LLMHD-BPR
 
 # LLMHNI and its four ablations; and ours, with more draws in the place of the pool
-LLMHNI ?= --loss bpr --denoise llmhni --items @/items.jsonl --profiles @/profiles.jsonl --vectors @/aligned.npz \
+LLMHNI ?= --loss bpr --denoise llmhni --items @/items.jsonl --profiles @/profiles.jsonl --aligned @/aligned.npz \
     --llm $(EMBEDDER) --domain $(DOMAIN)
 DRAWN := --negatives dynamic --set draws=$(DRAWS)
 # after which epoch the graph is corrected, with slow negatives and with fast ones
 RELATE_AT ?= 8
 LLMHNIS ?= llmhni llmhni-uniform llmhni-alike llmhni-g llmhni-whole llmhni-dynamic llmhni-views llmhni-cut
 options.llmhni := $(LLMHNI) --negatives semantic --relate-at $(RELATE_AT)
-options.llmhni-uniform := $(filter-out --vectors %/aligned.npz,$(LLMHNI)) --relate-at $(RELATE_AT)
+options.llmhni-uniform := $(filter-out --aligned %/aligned.npz,$(LLMHNI)) --relate-at $(RELATE_AT)
 options.llmhni-alike := $(options.llmhni) --set cross-weight=0
 options.llmhni-g := $(LLMHNI) --negatives semantic --relate-at 0
 options.llmhni-whole := $(options.llmhni) --set dropped-weight=0
 options.llmhni-dynamic := $(options.llmhni-uniform) $(DRAWN) --relate-at 3
 options.llmhni-views := --loss bpr --denoise llmhni $(DRAWN) --relate-at 0
-options.llmhni-cut := $(options.llmhni-views) $(CUT) --clean-at 4 --clean-vectors @/vectors.npz
+options.llmhni-cut := $(options.llmhni-views) $(CUT) --clean-at 4 --vectors @/vectors.npz
 name.llmhni := LLMHNI
 name.llmhni-uniform := LLMHNI, uniform negatives
 name.llmhni-alike := LLMHNI, graphs not aligned

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import random
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from helpers import write_jsonl
 
 import llmhd_tools
 
@@ -52,17 +50,6 @@ GENRES = {
     "cooking": "recipes for bread and soup from a small kitchen",
     "history": "an empire falls and its kings go to war",
 }
-
-
-def write_jsonl(path: Path, records: Iterable[dict[str, Any]]) -> Path:
-    """Write records with the standard library alone, so that a test does not lean on what it tests."""
-    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
-    return path
-
-
-def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """The records of a JSONL file, read with the standard library alone."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def make_tiny(folder: Path) -> Path:

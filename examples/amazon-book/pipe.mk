@@ -14,7 +14,7 @@ DATA := $(WORK)/noise-$(NOISE)-$(SEED)
 OUT := $(DATA)/llmhd
 TRAINING ?= --backbone lightgcn --loss bpr --dim 64 --layers 3 --batch 1024 --lr 0.005 --seed $(SEED)
 PRUNING ?= --alpha 3000 --max-noise 0.1 --candidates 0.5 --seed $(SEED)
-JUDGING ?= --threshold-alpha 3000
+JUDGING ?= --alpha 3000
 UPDATING ?= --alpha 3000 --max-noise 0.1 --candidates 0.5
 
 include ../pipeline.mk

@@ -16,11 +16,11 @@ llmhd prune "$work/samples-3.npz" --history "$work/emb-1.npz" --history "$work/e
 if command -v jq > /dev/null; then
   jq -c -f "$here/judge.jq" < "$work/noisy-3.jsonl" > "$work/by-jq.jsonl"
   llmhd validate --kind judged "$work/by-jq.jsonl"
-  llmhd train-epoch "$data/train.jsonl" --from "$work/model-2.npz" --samples "$work/samples-3.npz" --judged "$work/by-jq.jsonl" --threshold-alpha 20 -o "$work/model-3.npz"
+  llmhd train-epoch "$data/train.jsonl" --from "$work/model-2.npz" --samples "$work/samples-3.npz" --judged "$work/by-jq.jsonl" --alpha 20 -o "$work/model-3.npz"
 else
   echo "swap.sh: jq is not installed; its half is left out" >&2
 fi
 
 "${LLMHD_PYTHON:-python3}" "$here/shared_words.py" - --profiles "$work/profiles.jsonl" --items "$data/items.jsonl" < "$work/noisy-3.jsonl" > "$work/by-words.jsonl"
 llmhd validate --kind judged "$work/by-words.jsonl"
-llmhd train-epoch "$data/train.jsonl" --from "$work/model-2.npz" --samples "$work/samples-3.npz" --judged "$work/by-words.jsonl" --threshold-alpha 20 -o "$work/model-3.npz"
+llmhd train-epoch "$data/train.jsonl" --from "$work/model-2.npz" --samples "$work/samples-3.npz" --judged "$work/by-words.jsonl" --alpha 20 -o "$work/model-3.npz"

@@ -10,9 +10,9 @@ from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.jsonl import Record, read_all, read_records
 from llmhd_tools.files.npz import read_arrays, unpack_json
 from llmhd_tools.files.schema import KINDS, fitting
-from llmhd_tools.files.streams import suffix_of
-from llmhd_tools.files.tables import Table, from_records, read_table
-from llmhd_tools.files.tensors import Tensors, read_tensors
+from llmhd_tools.files.streams import TABLES, check_output, suffix_of
+from llmhd_tools.files.tables import Table, from_records, read_table, write_table
+from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
 
 
 def read_any(path: str, kind: str | None = None, *, verify: bool = False) -> Table | Tensors:
@@ -33,10 +33,22 @@ def read_any(path: str, kind: str | None = None, *, verify: bool = False) -> Tab
     return from_records(kind or guess_kind(path, records), records, path, lines)
 
 
+def write_any(path: str, content: Table | Tensors) -> None:
+    """Write a table (by the suffix as NPZ or JSONL) or tensors (NPZ); a file appears whole or not at all.
+
+    Raises InputError for a suffix that says another form, such as .csv.
+    """
+    check_output(path, forms=TABLES if isinstance(content, Table) else (".npz",))
+    if isinstance(content, Table):
+        write_table(path, content)
+    else:
+        write_tensors(path, content)
+
+
 def check_kind_name(kind: str | None) -> None:
     """Raise UsageError for a kind that there is not."""
     if kind is not None and kind not in KINDS:
-        raise UsageError(f"--kind {kind} is unknown; known: {', '.join(KINDS)}")
+        raise UsageError(f"`kind` {kind} is unknown; known: {', '.join(KINDS)}")
 
 
 def faults(path: str, kind: str | None = None, limit: int = 20) -> tuple[list[InputError], bool]:
@@ -95,4 +107,4 @@ def _way_out(path: str, keys: Collection[str]) -> str:
     user, item = (next(filter(wanted.search, sorted(keys)), None) for wanted in (_USERS, _ITEMS))
     if user and item and user != item:
         return f"`llmhd import jsonl {path} --user {user} --item {item} -o FOLDER` reads interactions under such names"
-    return "name it with --kind, or read interactions under other names with `llmhd import jsonl`"
+    return "name it with `kind`, or read interactions under other names with `llmhd import jsonl`"

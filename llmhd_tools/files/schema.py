@@ -203,7 +203,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "vectors", 1, "Vectors of users' and items' texts; relevance is their cosine. One side may be missing.", (),
-            "`embed`, `align`, you", "`align`, `suspect --vectors`, `train-epoch --vectors`", forms=("binary",),
+            "`embed`, `align`, you", "`align`, `suspect --vectors`, `train-epoch --aligned`", forms=("binary",),
             arrays=(("user", "float32 (users, width)"), ("item", "float32 (items, width)")),
         ),
         Kind(

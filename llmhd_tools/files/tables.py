@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -67,6 +67,35 @@ class Table:
         }
         extra = None if self.extra is None else [self.extra[i] for i in index]
         return Table(self.kind, picked, self.users, self.items, dict(self.meta), extra, self.source)
+
+    def to_columns(self) -> dict[str, list[Any]]:
+        """Every column as Python values, None where missing; ids as they are spelt. Unknown fields are left out."""
+        specs = KINDS[self.kind]
+        return {
+            name: to_values(specs[name], column, self.ids(name) if specs[name].type in ("user", "item") else self.users)
+            for name, column in self.columns.items()
+        }
+
+    def to_pandas(self) -> Any:
+        """A pandas data frame. Needs pandas."""
+        import pandas
+
+        return pandas.DataFrame(self.to_columns())
+
+    def to_polars(self) -> Any:
+        """A polars data frame. Needs polars."""
+        import polars
+
+        return polars.DataFrame(self.to_columns())
+
+    def to_matrix(self) -> Any:
+        """A scipy.sparse matrix (users, items) of 1 where there is a row; codes are those of ``users`` and ``items``."""
+        from scipy.sparse import coo_matrix
+
+        ones = np.ones(len(self), dtype=np.float32)
+        found = coo_matrix((ones, (self["user"], self["item"])), shape=(len(self.users), len(self.items))).tocsr()
+        found.data[:] = 1.0  # a repeated pair counts once
+        return found
 
     def digest(self, *names: str) -> str:
         """SHA-256 of the content, or of the named columns: the same for text and binary, whatever file or pipe it came by."""
@@ -193,6 +222,19 @@ def from_records(
     return table
 
 
+def from_columns(kind: str, columns: dict[str, list[Any]], source: str) -> Table:
+    """A table of columns of Python values. Raises InputError, with the row, for a value that a field cannot have."""
+    table = Table(kind, {}, source=source)
+    missing = object()
+    if not columns or not len(next(iter(columns.values()))):
+        raise InputError("holds no records", where=source)
+    for name, values in columns.items():
+        spec = KINDS[kind][name]
+        ids = table.ids(name) if spec.type in ("user", "item") else None
+        table.columns[name] = from_values(spec, values, missing, ids, table.where)
+    return table
+
+
 def _check_first(kind: str, keys: Collection[str], table: Table) -> None:
     """Raise InputError, with what it holds instead, where the first record of a table lacks a required field."""
     for spec in KINDS[kind].fields:
@@ -269,7 +311,8 @@ def _checked_extra(table: Table, extra: object) -> list[Record]:
 
 
 def recode(table: Table, users: Ids | None, items: Ids | None) -> Table:
-    """The table with its codes translated into given id tables (in place). Raises InputError for an id that they lack."""
+    """A table with its codes translated into given id tables. Raises InputError for an id that they lack."""
+    table = replace(table, columns=dict(table.columns))
     for spec in KINDS[table.kind].fields:
         target = users if spec.type == "user" else items if spec.type == "item" else None
         if target is None or spec.name not in table:

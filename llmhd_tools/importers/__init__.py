@@ -48,8 +48,8 @@ def read_source(format: str, path: str | os.PathLike[str], bad: BadRows | None =
     known = [name for name in inspect.signature(read).parameters if name not in ("path", "bad") and name not in implied]
     for name in options:
         if name not in known:
-            spelt = ", ".join(known).replace("_", "-")
-            raise UsageError(f"format '{format}' has no option '{name.replace('_', '-')}'; it has {spelt or 'none'}")
+            spelt = ", ".join(f"`{name}`" for name in known) or "none"
+            raise UsageError(f"format '{format}' has no option `{name}`; it has {spelt}")
     try:
         source: Source = read(Path(path), **implied, **options, bad=bad)
     except OSError as err:

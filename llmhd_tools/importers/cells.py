@@ -29,15 +29,15 @@ class Form:
     ) -> Form:
         """The form that a user's words mean. Tabs, and delimiters of several characters, go without quotes unless asked.
 
-        Raises UsageError, which calls the options ``--{prefix}delimiter`` and so on.
+        Raises UsageError, which calls the options ``{prefix}delimiter`` and so on.
         """
         delimiter = "\t" if delimiter == "\\t" else delimiter
         if not delimiter or set(delimiter) & set("\r\n"):
-            raise UsageError(f"--{prefix}delimiter is {delimiter!r}, must be one or more characters of a line")
+            raise UsageError(f"`{prefix}delimiter` is {delimiter!r}, must be one or more characters of a line")
         single = len(delimiter) == 1
         if quote is None:
             quote = '"' if single and delimiter != "\t" else "none"
-        marks = {"--quote": None if quote in ("none", "") else quote, "--escape": escape or None}
+        marks = {"`quote`": None if quote in ("none", "") else quote, "`escape`": escape or None}
         for option, mark in marks.items():
             if mark is None:
                 continue
@@ -45,9 +45,9 @@ class Form:
                 raise UsageError(f"{option} is {mark!r}, must be one character, not the delimiter")
             if not single:
                 raise UsageError(f"{option} needs a delimiter of one character, not {delimiter!r}")
-        if marks["--quote"] is not None and marks["--quote"] == marks["--escape"]:
-            raise UsageError("--quote and --escape are the same character; a quote is doubled within quotes by itself")
-        return cls(delimiter, header, marks["--quote"], marks["--escape"])
+        if marks["`quote`"] is not None and marks["`quote`"] == marks["`escape`"]:
+            raise UsageError("`quote` and `escape` are the same character; a quote is doubled within quotes by itself")
+        return cls(delimiter, header, marks["`quote`"], marks["`escape`"])
 
 
 def table(lines: Lines, form: Form) -> tuple[list[str], Iterator[list[str]]]:
@@ -89,9 +89,9 @@ def _hint(columns: Sequence[str], form: Form, prefix: str) -> str:
     """What to do where a header looks as if other characters stood between its columns or around them."""
     if len(columns) == 1:
         found = [shown(mark) for mark in ";,\t|" if mark in columns[0]]
-        return "".join(f"; {mark} seems to separate them: --{prefix}delimiter {mark}" for mark in found)
+        return "".join(f"; {mark} seems to separate them: `{prefix}delimiter` {mark}" for mark in found)
     if form.quote is None and all(len(c) > 1 and c[0] == c[-1] == '"' for c in columns):
-        return "; they stand in quotes: --quote '\"'"
+        return "; they stand in quotes: `quote` '\"'"
     return ""
 
 
@@ -139,7 +139,7 @@ def _one_by_one(lines: Lines, form: Form) -> Iterator[list[str]]:
 
 
 def _say(err: csv.Error, form: Form) -> str:
-    way_out = f"; if {form.quote} is a mere character here: --quote none" if form.quote else ""
+    way_out = f"; if {form.quote} is a mere character here: `quote` none" if form.quote else ""
     return f"not a table separated by {form.delimiter!r}: {err}{way_out}"
 
 

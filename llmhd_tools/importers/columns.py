@@ -54,8 +54,8 @@ def read(
     names |= {n: v for n, v in zip(NUMBERS, (rating, weight, noise, timestamp), strict=True) if v is not None}
     _check_distinct(names)
     kind = kind or (kind_of(path) if delimiter is None else "csv")
-    forms = {"delimiter": delimiter, "quote": quote, "escape": escape, "encoding": encoding, "time-format": time_format}
-    _check_form(path, kind, forms | {"no-header": None if header else True})
+    forms = {"delimiter": delimiter, "quote": quote, "escape": escape, "encoding": encoding, "time_format": time_format}
+    _check_form(path, kind, forms | {"no_header": None if header else True})
     items: list[dict[str, str]] = []
     told: list[str] = []
     if texts is not None:
@@ -84,13 +84,13 @@ def _check_distinct(names: dict[str, str]) -> None:
     """Raise UsageError where two of the columns are the same one, but for a rating that counts as weight as well."""
     for one, other in (("user", "item"), *((side, name) for side in ("user", "item") for name in NUMBERS)):
         if names[one] == names.get(other):
-            raise UsageError(f"--{one} and --{other} are both the column '{names[one]}'")
+            raise UsageError(f"`{one}` and `{other}` are both the column '{names[one]}'")
 
 
 _OPTIONS = {  # what can be said of a kind's form
-    "csv": {"delimiter", "quote", "escape", "encoding", "time-format", "no-header"},
-    "tsv": {"delimiter", "quote", "escape", "encoding", "time-format", "no-header"},
-    "jsonl": {"encoding", "time-format"},
+    "csv": {"delimiter", "quote", "escape", "encoding", "time_format", "no_header"},
+    "tsv": {"delimiter", "quote", "escape", "encoding", "time_format", "no_header"},
+    "jsonl": {"encoding", "time_format"},
     "parquet": set[str](),
     "npz": set[str](),
 }
@@ -102,4 +102,4 @@ def _check_form(path: Path, kind: str, given: dict[str, object]) -> None:
         raise UsageError(f"kind is '{kind}', must be {', '.join(_OPTIONS)}")
     if wrong := [name for name, value in given.items() if value is not None and name not in _OPTIONS[kind]]:
         fitting = ", ".join(kind for kind, names in _OPTIONS.items() if wrong[0] in names)
-        raise UsageError(f"{path}: --{wrong[0]} is for {fitting}, not for {kind}")
+        raise UsageError(f"{path}: `{wrong[0]}` is for {fitting}, not for {kind}")

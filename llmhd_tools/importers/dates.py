@@ -116,7 +116,7 @@ class Times:
             try:
                 datetime.strptime(_EPOCH.strftime(shape), shape)
             except ValueError:
-                raise UsageError(f"--time-format '{shape}' is no format of strptime, such as %d/%m/%Y %H:%M") from None
+                raise UsageError(f"`time_format` '{shape}' is no format of strptime, such as %d/%m/%Y %H:%M") from None
             self._parse = shaped(shape)
 
     def add(self, value: object) -> float:
@@ -132,7 +132,7 @@ class Times:
     def _say(self, value: object) -> str:
         must = "a finite number" if self._parse is _number else "a date like those before"
         if self._parse is None:
-            must = "a finite number or a date; --time-format says how it is written"
+            must = "a finite number or a date; `time_format` says how it is written"
         return f"'{self._name}' is {shown(value)}, must be {must}"
 
     def _decide(self, text: str, value: object) -> float:
@@ -171,7 +171,7 @@ class Times:
             if any(other != readings[0] for other in readings[1:]):
                 shapes = " or ".join(f"'{name}'" for name in self._shapes)
                 raise ValueError(
-                    f"'{self._name}' may be day or month first ({shown(self._waiting[0])}); say which by --time-format {shapes}"
+                    f"'{self._name}' may be day or month first ({shown(self._waiting[0])}); say which by `time_format` {shapes}"
                 )
             column[: len(self._waiting)] = readings[0]
         return column

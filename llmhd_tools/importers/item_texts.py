@@ -73,11 +73,11 @@ class ItemTexts:
 
     def _cells(self, lines: Lines) -> Iterator[tuple[int, list[str]]]:
         delimiter = self.delimiter or self.usual or DELIMITERS[kind_of(self.path)]
-        form = Form.of(delimiter, self.header, self.quote, self.escape, prefix="texts-")
+        form = Form.of(delimiter, self.header, self.quote, self.escape, prefix="texts_")
         columns, rows = table(lines, form)
         texts = [part for name in self.text for part in _parts(name, columns)]
         names = [self.item, *texts, *([self.title] if self.title else [])]
-        picks = positions(columns, names, lines, form, prefix="texts-")
+        picks = positions(columns, names, lines, form, prefix="texts_")
         for row in rows:
             if len(row) != len(columns):
                 lines.bad(f"row has {len(row)} columns, must have {len(columns)}")

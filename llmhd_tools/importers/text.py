@@ -25,8 +25,8 @@ _OTHER_FORMS = {
     b"\xfd7zXZ": "is compressed by xz; unpack it",
     b"PAR1": "is Parquet; `llmhd import parquet` reads it",
     b"\x93NUMPY": "is an array of NumPy; put named columns into an .npz",
-    b"\xff\xfe": "is UTF-16; read it with --encoding utf-16",
-    b"\xfe\xff": "is UTF-16; read it with --encoding utf-16",
+    b"\xff\xfe": "is UTF-16; read it with `encoding` utf-16",
+    b"\xfe\xff": "is UTF-16; read it with `encoding` utf-16",
 }
 
 
@@ -82,7 +82,7 @@ class BadRows:
             InputError(f"{unit} {line}: {reason}", where=path) if unit else InputError(reason, where=path, line=line)
         )
         if not self.skip:
-            raise InputError(f"{error}; --skip-bad leaves such rows out")
+            raise InputError(f"{error}; `skip_bad` leaves such rows out")
         self.counts[name_of(path)] += 1
         self.first = self.first or str(error)
         if self.keep is not None:
@@ -127,7 +127,7 @@ class Lines:
         if self.joined:
             told.append(
                 f"{name_of(self.path)}: {many(self.joined, 'line')} taken into the row before, by a quoted cell that goes over "
-                "lines (if a quote is a mere character there: --quote none)"
+                "lines (if a quote is a mere character there: `quote` none)"
             )
         return told
 
@@ -154,14 +154,14 @@ class Lines:
         try:
             if b"\0" in raw:
                 place = f"NUL at byte {raw.index(0) + 1} of the line"
-                raise ValueError(f"{place}; not a text file in {self._encoding.upper()} (UTF-16? --encoding utf-16)")
+                raise ValueError(f"{place}; not a text file in {self._encoding.upper()} (UTF-16? `encoding` utf-16)")
             return raw.decode(self._encoding)
         except UnicodeDecodeError as err:
             if self._latin1:
                 return raw.decode("latin-1")
             reason = f"byte {err.start + 1} of the line is not {self._encoding.upper()}"
             if self._encoding == "utf-8":
-                reason += "; --encoding names another (cp1252, latin-1)"
+                reason += "; `encoding` names another (cp1252, latin-1)"
         except ValueError as err:
             reason = str(err)
         if self.number == 1:
@@ -207,7 +207,7 @@ def _checked(encoding: str) -> str:
     except UnicodeError:
         pass
     except LookupError:
-        raise UsageError(f"--encoding {encoding} is unknown; common ones are utf-8, utf-16, cp1252, latin-1") from None
+        raise UsageError(f"`encoding` {encoding} is unknown; common ones are utf-8, utf-16, cp1252, latin-1") from None
     return codecs.lookup(encoding).name.replace("iso8859-1", "latin-1").replace("utf-8-sig", "utf-8")
 
 

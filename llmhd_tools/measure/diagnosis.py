@@ -13,13 +13,60 @@ from llmhd_tools import notes
 from llmhd_tools.core.arrays import Embeddings
 from llmhd_tools.core.auc import auc, matched_auc
 from llmhd_tools.core.diagnosis import Measures, Probe, summary
+from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.seeds import generator
+from llmhd_tools.errors import InputError
 from llmhd_tools.files.jsonl import Record
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.provenance import made
+from llmhd_tools.files.tables import Table, from_records
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.llm.requests import Provider, Score
+from llmhd_tools.stages.dataset import align, by_user
+from llmhd_tools.stages.texts import Texts, digest_of, texts_of
 
 AGAINST = {"all": [("noisy", "easy"), ("noisy", "hard")], "high-loss": [("noisy", "clean")]}
+
+
+def diagnose(
+    train: Table,
+    history: Sequence[Tensors],
+    *,
+    window: int = 5,
+    max_noise: float = 0.05,
+    link: str = "sigmoid",
+    seed: int = 0,
+    held_out: Table | None = None,
+    texts: tuple[Texts, Texts] | None = None,
+    provider: Provider | None = None,
+    scored: int = 1000,
+) -> Table:
+    """How easy, hard and noisy samples differ in each epoch of ``history`` (the paper's Figure 1), and what tells noise.
+
+    ``train`` marks its known noise. A variance spans ``window`` epochs. Noisy samples take their negatives from
+    ``held_out``. With ``texts`` (profiles, items) the ``provider`` scores so many clean and noisy rows as well. Raises
+    InputError where no row is marked, or history or texts do not fit.
+    """
+    if "noise" not in train:
+        raise InputError("has no 'noise' marks to tell noise by", where=train.source)
+    sizes = len(train.users), len(train.items)
+    graph, marked = Graph.of(train["user"], train["item"], *sizes), train.take(train["noise"] == 1)
+    noisy = Graph.of(marked["user"], marked["item"], *sizes).has(graph.user, graph.item)
+    embeddings = align(history, train.users, train.items)
+    others = by_user(held_out, train.users, train.items) if held_out is not None else None
+    probe = Probe.draw(graph, noisy, seed, others)
+    inputs: dict[str, str | list[str]] = {"train": train.digest("user", "item", "noise")}
+    score = None
+    if texts is not None and provider is not None:
+        profiles, items = map(texts_of, texts)
+        score = score_pairs(probe, train, profiles, items, scored, seed, provider)
+        inputs |= {"profiles": digest_of(profiles), "items": digest_of(items)}
+    found = from_records("diagnostics", list(measured(probe, history, embeddings, window, max_noise, link, score)), "")
+    inputs["history"] = [z.digest() for z in history]
+    if held_out is not None:
+        inputs["held_out"] = held_out.digest("user", "item")
+    params = {"window": window, "max_noise": max_noise, "link": link, "scored": scored, "seed": seed}
+    found.meta = {"made": made("diagnose", params, inputs)}
+    return found
 
 
 def measured(
@@ -37,13 +84,12 @@ def measured(
         past.append(probe.predictions(vectors))
         found = {"all": probe.figure_1(past, link, score), "high-loss": probe.high_loss(past, max_noise, link, score)}
         own = [{"epoch": z.meta.get("epoch", number)} | r for within in found for r in _records(within, found[within])]
-        notes.note(f"{_tell(own)}")
+        notes.note(_tell(own))
         yield from own
 
 
 def _records(within: str, groups: Mapping[str, Measures]) -> Iterator[Record]:
     """Counts, distributions and AUCs of the groups of one epoch; what has no value is left out."""
-
     sizes = {name: len(group["loss"]) for name, group in groups.items()}
     total = sum(sizes.values())
     for name, group in groups.items():
@@ -84,7 +130,6 @@ def score_pairs(
     provider: Provider,
 ) -> NDArray[np.float64]:
     """Scores of ``count`` clean and as many noisy rows, drawn from the seed, (n,); NaN for the others and for failures."""
-
     rng, found = generator(seed, 0, "scored"), np.full(len(probe.user), np.nan)
     sides = [np.flatnonzero(probe.noisy == noisy) for noisy in (False, True)]
     rows = np.sort(np.concatenate([rng.permutation(side)[:count] for side in sides]))

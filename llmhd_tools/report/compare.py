@@ -4,11 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llmhd_tools.core.comparison import compare
+from llmhd_tools.core import comparison
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.jsonl import Record
-from llmhd_tools.files.tables import Table, to_records
-from llmhd_tools.report.runs import Run, Wanted, by_row, spell
+from llmhd_tools.files.tables import Table, from_records, to_records
+from llmhd_tools.report.runs import (
+    Run,
+    Wanted,
+    by_row,
+    check_seeds,
+    check_settings,
+    parse_wanted,
+    read_runs,
+    spell,
+    tell_odd,
+)
+
+
+def compare(
+    runs: Sequence[str],
+    metrics: Sequence[str] | None = None,
+    split: str = "test",
+    baseline: str | None = None,
+    beside: Table | None = None,
+    pooled: bool = False,
+) -> Table:
+    """Runs side by side, of folders or ``NAME=PATTERN`` words: mean, sd and paired t-test of each metric and method.
+
+    ``metrics`` such as ``ndcg@10`` (None: all of the split); ``beside`` holds published figures. Raises InputError where a
+    folder holds no run, or runs of one row differ in more than seed and files; UsageError for an unknown name.
+    """
+    wanted = parse_wanted(",".join(metrics)) if metrics else None
+    found = read_runs(runs)
+    for row in by_row(found).values():
+        check_seeds(row, pooled)
+        check_settings(row)
+    if baseline is not None and baseline not in by_row(found):
+        raise UsageError(f"`baseline` '{baseline}' is none of {', '.join(by_row(found))}")
+    tell_odd(found, split, pooled)
+    return from_records("comparison", compare_runs(found, wanted, split, baseline, beside, pooled), "comparison")
 
 
 def compare_runs(
@@ -29,12 +63,12 @@ def compare_runs(
     for run, values in zip(runs, measured, strict=True):
         if not values:
             raise InputError(
-                f"has no {split} metrics; is the run finished, and was it given --{split}?", where=run.folder
+                f"has no {split} metrics; is the run finished, and was it given `{split}`?", where=run.folder
             )
     known = list(dict.fromkeys(metric for values in measured for metric in values))
     for metric in wanted or []:
         if metric not in known:
-            raise UsageError(f"--metrics {spell(metric)} is in no run; there are {', '.join(map(spell, known))}")
+            raise UsageError(f"`metrics` {spell(metric)} is in no run; there are {', '.join(map(spell, known))}")
     epochs = {row: sum(run.best_epoch for run in its) / len(its) for row, its in by_row(runs).items()}
     others = list(to_records(published)) if published is not None else []
     records = []
@@ -44,7 +78,7 @@ def compare_runs(
         for run, values in zip(runs, measured, strict=True):
             if metric in values:
                 methods.setdefault(run.row, {})[run.key(pooled)] = values[metric]
-        for row, found in compare(methods, metric[0], baseline).items():
+        for row, found in comparison.compare(methods, metric[0], baseline).items():
             tested = {"against": found.against if found.p is not None else None, "p": found.p}
             spread = {"value": found.mean, "sd": found.sd, "runs": found.runs, "place": found.place}
             records.append({"row": row, "split": split, **head, **spread, "epoch": epochs[row], **tested})

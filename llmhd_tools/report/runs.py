@@ -14,12 +14,13 @@ from llmhd_tools import notes
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.folder import read_json
 from llmhd_tools.files.jsonl import Record
+from llmhd_tools.files.tables import read_table, to_records
 
 Wanted = tuple[str, int | None]  # a metric and the length of its list, such as ("ndcg", 10)
 
 # Settings in which runs of one method may differ: what they read, where, and what they measure besides.
-_FILES = {"train", "valid", "test", "items", "profiles", "vectors", "clean_vectors", "disliked"}
-_APART = _FILES | {"seed", "at", "metrics", "noise", "keep", "device"}
+_FILES = {"train", "valid", "test", "items", "profiles", "vectors", "aligned", "disliked"}
+_APART = _FILES | {"digests", "title", "seed", "at", "metrics", "noise", "keep", "device"}
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,6 @@ def _named(word: str) -> list[Run]:
 
 
 def _read(folder: str, row: str | None) -> Run:
-    from llmhd_tools.files.tables import read_table, to_records
 
     if not os.path.isfile(os.path.join(folder, "settings.json")):
         raise InputError("is not the folder of a run; name what `run -o` did", where=folder)
@@ -107,7 +107,7 @@ def _read(folder: str, row: str | None) -> Run:
     best, seed = progress.get("best_epoch"), settings.get("seed", "")
     if not isinstance(best, int) or not isinstance(seed, int | None) or "test" not in settings:
         raise InputError("is not the folder of a run by this llmhd", where=folder)
-    return Run(row if row is not None else _row(folder, seed or 0), folder, settings, best, records)
+    return Run(row or settings.get("title") or _row(folder, seed or 0), folder, settings, best, records)
 
 
 def _row(folder: str, seed: int) -> str:
@@ -133,7 +133,7 @@ def _setting(run: Run, name: str) -> Any:
     return value
 
 
-def tell_odd(command: str, runs: Sequence[Run], split: str, pooled: bool = False) -> None:
+def tell_odd(runs: Sequence[Run], split: str, pooled: bool = False) -> None:
     """Say what makes the runs hard to compare: other rows in the files of one seed, an early end."""
     for key in sorted({run.key(pooled) for run in runs}):
         seed, alike = key[0], [run for run in runs if run.key(pooled) == key]
@@ -159,7 +159,7 @@ def parse_wanted(text: str) -> list[Wanted]:
     for word in text.split(","):
         name, at, k = word.strip().partition("@")
         if not name or (at and not (k.isdecimal() and int(k))):
-            raise UsageError(f"--metrics '{word}' is not a metric such as ndcg@10 or noise-auc")
+            raise UsageError(f"`metrics` '{word}' is not a metric such as ndcg@10 or noise-auc")
         found.append((name, int(k) if at else None))
     return found
 

@@ -11,7 +11,7 @@ from llmhd_tools.notes import visible
 
 def table(header: Sequence[str], rows: Iterable[Sequence[tuple[str, str]]]) -> str:
     """A table of (text, style) cells, the first column names and the others numbers; styled only on a terminal."""
-    from rich import box
+    from rich import box  # here: it draws from the global random state as it is imported
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

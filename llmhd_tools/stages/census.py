@@ -20,7 +20,7 @@ _ODD: dict[str, tuple[Callable[[str], object], str]] = {
     "have an exponent": (re.compile(r"\d(\.\d+)?[eE]\+?\d+").fullmatch, "a table program shortened long numbers"),
     "stand for nothing": (lambda name: name.strip().lower() in _EMPTY, "a missing value that became a text"),
     "have spaces around them": (lambda name: name != name.strip(), "the same id without them is another one"),
-    "stand in quotes": (lambda name: len(name) > 1 and name[0] == name[-1] == '"', "--quote reads them"),
+    "stand in quotes": (lambda name: len(name) > 1 and name[0] == name[-1] == '"', "`quote` reads them"),
     "hold control characters": (
         lambda name: not name.replace("\xad", "").isprintable(),
         "lines or cells may be cut wrongly",

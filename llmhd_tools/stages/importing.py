@@ -59,7 +59,7 @@ def cuts_of(text: str | None) -> list[float]:
         cuts = []
     if not 1 <= len(cuts) <= 2 or sorted(set(cuts)) != cuts:
         raise UsageError(
-            f"--split-at '{text}' is not one or two ascending dates such as 2018-01-01,2018-07-01 (or times)"
+            f"`split_at` '{text}' is not one or two ascending dates such as 2018-01-01,2018-07-01 (or times)"
         )
     return cuts
 
@@ -79,7 +79,7 @@ def filtered(found: Source, name: str, choices: Choices, keep: Keep | None) -> D
     done = Dataset(read=len(found.interactions))
     if found.splits:
         if choices.min_rating is not None or choices.core > 1:
-            raise UsageError(f"{name} comes with its own split; --min-rating and --k-core would spoil it")
+            raise UsageError(f"{name} comes with its own split; `min_rating` and `k_core` would spoil it")
         for part, rows in found.splits.items():
             table = _filter(rows, Choices(None, 1, choices.repeats, "", None, None, 0), done, keep)
             done.parts[part] = table.table
@@ -132,14 +132,14 @@ def tell(found: Source, done: Dataset, bad: BadRows, by_time: bool) -> Record:
 
 def _tell_split(parts: dict[str, Table], by_time: bool) -> None:
     if by_time:
-        notes.note("of each user the newest rows are held out; --split-by global-time cuts all users' rows at one time")
+        notes.note("of each user the newest rows are held out; `split_by` global-time cuts all users' rows at one time")
     for (one, other), count in overlaps(parts).items():
         notes.warn(f"{count:,} of {len(parts[other]):,} pairs of {other} are in {one} too")
     for name in ("valid", "test"):
         if name in parts and len(parts[name]) and (count := strangers(parts["train"], parts[name])):
             notes.note(
                 f"{count:,} of {len(parts[name]):,} rows of {name} name a user or item that train lacks: "
-                "evaluate and run count them as misses with --unknown miss or leave them out with --unknown skip"
+                "evaluate and run count them as misses with `unknown` miss or leave them out with `unknown` skip"
             )
     if empty := [name for name, table in parts.items() if not len(table)]:
         notes.note(f"the split leaves no rows for {' and '.join(empty)}, so there is no such file")

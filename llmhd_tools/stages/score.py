@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from llmhd_tools.files.tables import Table
 from llmhd_tools.llm.requests import Provider, Score
+from llmhd_tools.stages.texts import Texts, texts_of
 
 TARGETS = {"item": "score", "negative": "negative_score"}
 JUDGED = {"noisy": "judged", "suspects": "suspects"}  # what a table becomes
@@ -20,14 +21,13 @@ def due_rows(table: Table) -> NDArray[np.bool_]:
     return due
 
 
-def score(noisy: Table, profiles: Mapping[str, str], items: Mapping[str, str], provider: Provider) -> Table:
+def score(noisy: Table, profiles: Texts, items: Texts, provider: Provider) -> Table:
     """Noisy rows or suspects with ``score``, ``negative_score`` (pairwise), ``error`` and ``model``, in their order.
 
     ``profiles`` and ``items`` map an id's text to its text; a pair whose text is missing gets an error. The requests of a
     user follow each other, so that their prompts share a beginning.
     """
-
-    due = due_rows(noisy)
+    profiles, items, due = texts_of(profiles), texts_of(items), due_rows(noisy)
     rows = np.flatnonzero(due)
     errors: list[str | None] = [None] * len(noisy)
     targets = {name: target for name, target in TARGETS.items() if name in noisy}

@@ -51,13 +51,13 @@ def filter_rows(table: Table, min_rating: float | None = None, core: int = 1, re
     pool = None
     if min_rating is not None:
         if "rating" not in table:
-            raise UsageError("--min-rating needs ratings; name their column with --rating")
+            raise UsageError("`min_rating` needs ratings; name their column with `rating`")
         keep("below the rating", split.rating_floor(table["rating"][rows], min_rating)[0])
         pool = table.take(left_out["below the rating"])
     if core > 1:
         keep(f"outside the {core}-core", split.k_core(user[rows], item[rows], core, core))
     if not len(rows):
-        raise InputError("no row is left; lower --min-rating or --k-core")
+        raise InputError("no row is left; lower `min_rating` or `k_core`")
     return Filtered(table.take(rows), pool, left_out)
 
 
@@ -72,7 +72,7 @@ def split_rows(table: Table, shares: str, by: str | None, seed: int, cuts: Seque
     Raises UsageError for other words, and where times are needed and missing.
     """
     if cuts:
-        parts = split.split_at(_times(table, "--split-at"), cuts)
+        parts = split.split_at(_times(table, "`split_at`"), cuts)
         names = SPLITS if len(cuts) == 2 else ("train", "test")
         return {name: table.take(parts == number) for number, name in enumerate(names)}
     if shares == "none":
@@ -88,21 +88,21 @@ def _ratios(shares: str) -> tuple[float, float, float]:
         split.user_sizes(np.array([3]), (train, valid, test))
     except ValueError:
         way_out = f"three shares such as 3:1:1, nor {LEAVE_ONE_OUT}, nor none"
-        raise UsageError(f"--split '{shares}' is not {way_out}") from None
+        raise UsageError(f"`split` '{shares}' is not {way_out}") from None
     return train, valid, test
 
 
 def _times(table: Table, wanted_by: str) -> NDArray[np.float64]:
     if "timestamp" not in table:
-        raise UsageError(f"{wanted_by} needs times; name their column with --timestamp")
+        raise UsageError(f"{wanted_by} needs times; name their column with `timestamp`")
     return table["timestamp"]
 
 
 def _one_out(table: Table, by: str | None, rng: np.random.Generator) -> split.Parts:
     by = by or ("time" if "timestamp" in table else "user")
     if by not in ("time", "user"):
-        raise UsageError(f"--split {LEAVE_ONE_OUT} is of each user; --split-by is time or user then, not {by}")
-    return split.leave_one_out(table["user"], _times(table, "--split-by time") if by == "time" else None, rng=rng)
+        raise UsageError(f"`split` {LEAVE_ONE_OUT} is of each user; `split_by` is time or user then, not {by}")
+    return split.leave_one_out(table["user"], _times(table, "`split_by` time") if by == "time" else None, rng=rng)
 
 
 def _parts(table: Table, ratios: tuple[float, float, float], by: str, rng: np.random.Generator) -> split.Parts:
@@ -111,8 +111,8 @@ def _parts(table: Table, ratios: tuple[float, float, float], by: str, rng: np.ra
     if by == "user":
         return split.split_per_user(table["user"], ratios, rng=rng)
     if by not in ("time", "global-time"):
-        raise UsageError(f"--split-by {by} is unknown; choose from global, user, time, global-time")
-    times = _times(table, f"--split-by {by}")
+        raise UsageError(f"`split_by` {by} is unknown; choose from global, user, time, global-time")
+    times = _times(table, f"`split_by` {by}")
     if by == "time":
         return split.split_by_time(table["user"], times, ratios)
     return split.split_at(times, split.time_cuts(times, ratios))

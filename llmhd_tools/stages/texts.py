@@ -13,14 +13,18 @@ from llmhd_tools.errors import InputError
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.tables import Table, read_table
 
+Texts = Table | Mapping[str, str]  # of kind items or profiles, or by the id's text
 
-def read_texts(path: str, kind: str) -> dict[str, str]:
+
+def read_texts(path: str, kind: str) -> Mapping[str, str]:
     """Texts of items or profiles by the id's text, in file order. Raises InputError for an id that stands twice."""
     return texts_of(read_table(path, kind))
 
 
-def texts_of(table: Table) -> dict[str, str]:
+def texts_of(table: Texts) -> Mapping[str, str]:
     """Texts of an items or profiles table by the id's text. Raises InputError for an id that stands twice."""
+    if not isinstance(table, Table):
+        return table
     side = "item" if table.kind == "items" else "user"
     names = [str(name) for name in table.ids(side).take(table[side])]
     if len(set(names)) != len(names):
@@ -42,4 +46,4 @@ def check_texts(side: str, ids: Ids, texts: Mapping[str, str], source: str) -> N
 
 def digest_of(texts: Mapping[str, str]) -> str:
     """SHA-256 of texts by id."""
-    return hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(dict(texts), sort_keys=True).encode()).hexdigest()

@@ -33,7 +33,7 @@ LINES = {
     "suspect": "@train.jsonl --history @emb-2.npz --history @emb-3.npz --scores @suspects.jsonl --vectors @vectors.npz"
     " --drop @drop.npz -o @out.jsonl",
     "run": "@train.jsonl --valid @valid.jsonl --test @test.jsonl --items @items.jsonl --profiles @profiles.jsonl"
-    " --disliked @disliked.jsonl --denoise llmhd --negatives semantic --vectors @vectors.npz --epochs 1 --dim 8"
+    " --disliked @disliked.jsonl --denoise llmhd --negatives semantic --aligned @vectors.npz --epochs 1 --dim 8"
     " --batch 64 -o @out",
     "evaluate": "@emb-3.npz @test.jsonl --exclude @valid.jsonl --noise @noise.jsonl --verdicts @verdicts-3.jsonl"
     " --disliked @disliked.jsonl --drop @drop.npz -o @out.jsonl",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import read_jsonl, write_jsonl
+from helpers import read_jsonl, write_jsonl
 
 from llmhd_tools.cli.app import main
 
@@ -379,7 +379,7 @@ def test_splits_of_its_own(capfd: pytest.CaptureFixture[str], tmp_path: Path) ->
         (["csv", "a.csv", "--title", "t"], "--title is for --texts"),
         (["csv", "a.csv", "--texts-item", "t"], "--texts-item is for --texts"),
         (["csv", "a.csv", "--repeats", "newest"], "'newest' is unknown; choose from last, first, weight"),
-        (["movielens", "a", "--encoding", "latin-1"], "format 'movielens' has no option 'encoding'; it has none"),
+        (["movielens", "a", "--encoding", "latin-1"], "format 'movielens' has no option --encoding; it has none"),
         (["xml", "a"], "unknown format 'xml', must be one of rlmrec"),
     ],
 )

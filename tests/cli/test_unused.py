@@ -30,25 +30,24 @@ def marked(trained: Path) -> Path:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        (f"{RUN} --alpha 9 --max-noise 0.1 --live", f"--alpha, --max-noise, --live {DENOISE}"),
+        (f"{RUN} --alpha 9 --max-noise 0.1 --live", f"--live, --alpha, --max-noise {DENOISE}"),
         (f"{RUN} --denoise loss --alpha 9 --rule agree --loss bce --band 1,2,9", f"--rule, --band {LLMHD}"),
         (f"{RUN} --staged --no-update", f"--staged {DENOISE}; --no-update {LLMHD}"),
         (f"{RUN} --clean-at 1 --clean-share 0.1 --own-edge", f"--clean-at, --clean-share, --own-edge {CLEAN}"),
         (f"{RUN} --window 3", "--window (for --denoise loss or llmhd, or --clean graph)"),
         (
             f"{RUN} --clean graph --clean-at 1 --window 3 --text-weight 1",
-            "--text-weight (for --clean graph with texts)",
+            "--text-weight (for --clean graph with --items, or --clean graph with --vectors)",
         ),
         (f"{RUN} --relate-at 1 --lowest 0.2", "--relate-at (for --denoise llmhni); --lowest (for"),
-        (f"{RUN} --trim 0.1", "--trim (for --select trimmed)"),
-        (f"{RUN} {TEXTS} --llm lexical", "--items, --profiles, --llm (for"),
+        (f"{RUN} {TEXTS} --llm lexical", "--llm, --items, --profiles (for"),
         (f"{RUN} {TEXTS} --denoise llmhd --no-update --scope all", "--scope (for --denoise llmhd with --update)"),
-        (f"{TRAIN} --rule gap-above --candidates 0.1", "--rule (for --judged or --live); --candidates (for --live)"),
-        (f"{TRAIN} --confidence 2 --llm lexical", "--llm (for --live with --profiles); --confidence (for --drop)"),
-        ("suspect @train.jsonl --history @emb-1.npz --text-weight 1", "--text-weight (for --scores or --vectors)"),
+        (f"{TRAIN} --rule gap-above --candidates 0.1", "--rule (for --judged, or --live); --candidates (for --live)"),
+        (f"{TRAIN} --confidence 2 --llm lexical", "--confidence (for --drop); --llm (for --live with --profiles)"),
+        ("suspect @train.jsonl --history @emb-1.npz --text-weight 1", "--text-weight (for --scores, or --vectors)"),
         ("suspect @train.jsonl --history @emb-1.npz --confidence 1", "--confidence (for --drop)"),
         ("evaluate @emb-1.npz @test.jsonl --confidence 1", "--confidence (for --drop)"),
-        ("diagnose @marked.jsonl --history @emb-1.npz --scored 9", "--scored (for --profiles and --items)"),
+        ("diagnose @marked.jsonl --history @emb-1.npz --scored 9", "--scored (for --profiles with --items)"),
     ],
 )
 def test_what_nothing_reads_is_told(capfd: pytest.CaptureFixture[str], marked: Path, line: str, told: str) -> None:
@@ -65,10 +64,10 @@ def test_what_nothing_reads_is_told(capfd: pytest.CaptureFixture[str], marked: P
         f"{RUN} --denoise loss --alpha 9 --max-noise 0.1 --schedule cap --warm-up 1 --window 3",
         f"{RUN} {TEXTS} --denoise llmhd --alpha 9 --candidates 0.2 --rule gap-below --scope all --confidence 1 --usage @u",
         f"{RUN} {TEXTS} --clean graph --clean-at 1 --text-weight 1 --llm lexical --own-edge",
-        f"{RUN} --clean graph --clean-at 1 --clean-vectors @vectors.npz --text-weight 1",
+        f"{RUN} --clean graph --clean-at 1 --vectors @vectors.npz --text-weight 1",
         f"{RUN} {TEXTS} --denoise llmhni --relate-at 1 --lowest 0.2 --highest 2 --shown 2",
-        f"{RUN} --select trimmed:ndcg@5 --trim 0.1",
-        f"{RUN} --preset best --negatives uniform --clean none --epochs 1",  # all else of the preset is idle
+        f"{RUN} --select trimmed:ndcg@5:0.1",
+        f"{RUN} --config best --negatives uniform --clean none --epochs 1",  # all else of the preset is idle
         f"{TRAIN} --samples @samples-3.npz --judged @judged-3.jsonl --rule gap-above --alpha 9",
         f"{TRAIN} --live --history @emb-1.npz --history @emb-2.npz {TEXTS} --candidates 0.9 --llm lexical --usage @u",
         "suspect @train.jsonl --history @emb-1.npz --vectors @vectors.npz --text-weight 1",
@@ -81,7 +80,7 @@ def test_what_is_read_is_not_told(capfd: pytest.CaptureFixture[str], trained: Pa
 
 def test_a_config_file_may_hold_more_than_a_run_needs(capfd: pytest.CaptureFixture[str], trained: Path) -> None:
     vectors = os.fspath(trained / "vectors.npz")
-    (trained / "mine.toml").write_text(f'alpha = 9\nclean-share = 0.1\nclean-vectors = "{vectors}"\n')
+    (trained / "mine.toml").write_text(f'alpha = 9\nclean-share = 0.1\nvectors = "{vectors}"\n')
     assert main(words(trained, f"{RUN} --config @mine.toml")) == 0
     assert "not used" not in capfd.readouterr().err
 
@@ -89,14 +88,17 @@ def test_a_config_file_may_hold_more_than_a_run_needs(capfd: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        (f"{RUN} --clean-vectors @vectors.npz", "--clean-vectors is for --clean graph; ask for that or leave it out"),
-        (f"{RUN} {TEXTS} --usage @usage.jsonl", "--usage is for --denoise llmhd or llmhni, --negatives semantic, or"),
-        (f"{RUN} --vectors @vectors.npz", "--negatives uniform looks at no texts; leave out --vectors"),
-        (f"{RUN} --preset best --clean none --vectors @vectors.npz", "--negatives dynamic looks at"),
+        (f"{RUN} --vectors @vectors.npz", "--vectors is for --clean graph; ask for that or leave it out"),
+        (
+            f"{RUN} {TEXTS} --usage @usage.jsonl",
+            "--usage is for --denoise llmhd, or --denoise llmhni, or --negatives semantic, or",
+        ),
+        (f"{RUN} --aligned @vectors.npz", "--aligned is for --negatives semantic, or --denoise llmhni"),
+        (f"{RUN} --config best --clean none --aligned @vectors.npz", "--aligned is for --negatives semantic"),
         (f"{TRAIN} --usage @usage.jsonl", "--usage is for --live with --profiles; ask for that or leave it out"),
         (
             "diagnose @train.jsonl --history @emb-1.npz --usage @u",
-            "--usage is for --profiles and --items; ask for that",
+            "--usage is for --profiles with --items; ask for that",
         ),
         ("prune @samples-3.npz --step 999", "samples-3.npz, whose first step is"),
     ],

@@ -11,7 +11,7 @@ from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.noise import pool_rows, random_pairs
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.tables import from_records
-from llmhd_tools.stages.noise import inject
+from llmhd_tools.stages.noise import inject_noise
 
 cells = st.frozensets(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=40)
 
@@ -91,7 +91,7 @@ def test_inject_adds_a_rounded_share_and_marks_it(ratio, count):
     spare = [(f"u{n}", item) for n in range(6) for item in range(5, 9)]
     clean = interactions(held + [("u9", item) for item in range(5, 9)])
     clean = clean.take(np.arange(len(clean)))
-    noisy = inject(clean, ratio * 30 / len(clean), 7, [against], None)
+    noisy = inject_noise(clean, ratio * 30 / len(clean), 7, [against])
     added = pairs_of(noisy)[len(clean) :]
     assert len(added) == count == len(set(added))
     assert set(added) <= set(spare) | {("u9", item) for item in range(5)}
@@ -102,7 +102,7 @@ def test_inject_adds_a_rounded_share_and_marks_it(ratio, count):
 def test_inject_from_a_pool_brings_its_columns_along():
     clean = interactions([("a", 1), ("b", 2), ("c", 3), ("d", 4)], rating=5)
     pool = interactions([("a", 2), ("a", 1), ("stranger", 1), ("b", "new"), ("b", 1)], rating=1.5, timestamp=9)
-    noisy = inject(clean, 0.5, 0, [], pool)
+    noisy = inject_noise(clean, 0.5, pool=pool)
     assert pairs_of(noisy)[4:] == [("a", 2), ("b", 1)]
     assert noisy["rating"].tolist() == [5, 5, 5, 5, 1.5, 1.5]
     assert "timestamp" not in noisy  # the clean rows have none

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -15,7 +16,8 @@ from llmhd_tools.core.pruning import NoiseRate
 from llmhd_tools.core.sampling import Samples
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.tables import Table
-from llmhd_tools.stages.prune import prune
+from llmhd_tools.settings import Pruning
+from llmhd_tools.stages.prune import noisy_rows
 
 USERS, ITEMS, DIM = 7, 9, 3
 
@@ -134,7 +136,7 @@ def test_prune_agrees_with_the_reference(data, step, schedule, alpha, max_noise,
     label = columns["label"].tolist() if "label" in columns else None
     candidates = reference_candidates(noisy, batches, positive, negative, label, share)
 
-    found = prune(as_table(columns), history, NoiseRate(alpha, max_noise, schedule), step, candidates=share, link=link)
+    found = noisy_rows(as_table(columns), history, Pruning(alpha, max_noise, schedule, share, link=link), step, 0)
 
     assert found["row"].tolist() == noisy
     assert found["variance"].tolist() == pytest.approx([positive[row] for row in noisy], rel=1e-9, abs=1e-15)
@@ -151,10 +153,10 @@ def test_prune_agrees_with_the_reference(data, step, schedule, alpha, max_noise,
 @given(data=epochs_of_samples(), share=percents, seed=st.integers(0, 5))
 def test_random_selection_picks_as_many_in_each_batch(data, share, seed):
     columns, history = data
-    rate, table = NoiseRate(1, 0.8), as_table(columns)
-    by_variance = prune(table, history, rate, 10, candidates=share)
-    at_random = prune(table, history, rate, 10, candidates=share, selection="random", seed=seed)
-    again = prune(table, history, rate, 10, candidates=share, selection="random", seed=seed)
+    how, table = Pruning(1, 0.8, candidates=share), as_table(columns)
+    by_variance = noisy_rows(table, history, how, 10, 0)
+    at_random = noisy_rows(table, history, replace(how, selection="random"), 10, seed)
+    again = noisy_rows(table, history, replace(how, selection="random"), 10, seed)
     assert at_random["row"].tolist() == by_variance["row"].tolist()
     assert at_random["candidate"].tolist() == again["candidate"].tolist()
     for batch in set(by_variance["batch"].tolist()):
@@ -187,7 +189,7 @@ def test_without_two_epochs_nothing_is_a_candidate(pairwise, selection, epochs):
     columns = {"batch": np.zeros(6, np.int64), "user": codes, "item": codes, "loss": codes.astype(np.float32)}
     columns |= {"negative": codes[::-1].copy()} if pairwise else {"label": (codes % 2).astype(np.int8)}
     history = [(rng.normal(size=(7, 2)).astype(np.float32), rng.normal(size=(9, 2)).astype(np.float32))] * epochs
-    found = prune(as_table(columns), history, NoiseRate(1, 0.5), 5, candidates=1.0, selection=selection)
+    found = noisy_rows(as_table(columns), history, Pruning(1, 0.5, candidates=1.0, selection=selection), 5, 0)
     assert found["row"].tolist() == [3, 4, 5]
     assert not found["candidate"].any()
     assert np.isnan(found["variance"]).all()

@@ -56,7 +56,7 @@ def test_what_shows_no_kind(tmp_path: Path) -> None:
         read_any(str(path))
     with pytest.raises(InputError, match=r"a\.jsonl:1: field 'user' is missing"):
         read_any(str(path), "interactions")
-    with pytest.raises(UsageError, match="--kind spells is unknown"):
+    with pytest.raises(UsageError, match="`kind` spells is unknown"):
         read_any(str(path), "spells")
     path.write_text("")
     with pytest.raises(InputError, match="holds no records"):

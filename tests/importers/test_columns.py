@@ -79,7 +79,7 @@ def test_bad_rows_are_skipped_and_named(tmp_path: Path, form: str) -> None:
     path = table(tmp_path, form, columns)
     if form == "jsonl":
         write(path, path.read_text().replace("Infinity", "1e999"))
-    refused("--skip-bad leaves such rows out", form, path, rating="stars")
+    refused("`skip_bad` leaves such rows out", form, path, rating="stars")
     source, bad = skipping(form, path, rating="stars")
     assert pairs(source.interactions) == [("a", "x"), ("c", "v")]
     assert source.interactions.numbers["rating"].tolist() == [1, 5]
@@ -100,16 +100,16 @@ def test_a_table_of_bad_rows_only(tmp_path: Path, form: str) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_the_same_column_twice(tmp_path: Path, form: str) -> None:
     path = table(tmp_path, form, {"user": ["a"], "item": ["x"], "n": [1]})
-    refused("--user and --item are both the column 'user'", form, path, UsageError, item="user")
-    refused("--item and --timestamp are both the column 'item'", form, path, UsageError, timestamp="item")
+    refused("`user` and `item` are both the column 'user'", form, path, UsageError, item="user")
+    refused("`item` and `timestamp` are both the column 'item'", form, path, UsageError, timestamp="item")
 
 
 @pytest.mark.parametrize("form", ["parquet", "npz"])
 def test_words_about_text_are_not_for_arrays(tmp_path: Path, form: str) -> None:
     path = table(tmp_path, form, {"user": ["a"], "item": ["x"]})
     for option, value in (("delimiter", ";"), ("quote", "'"), ("encoding", "latin-1"), ("time_format", "%Y")):
-        refused(f"--{option.replace('_', '-')} is for csv, tsv", form, path, UsageError, **{option: value})
-    refused("--no-header is for csv, tsv", form, path, UsageError, header=False)
+        refused(f"`{option}` is for csv, tsv", form, path, UsageError, **{option: value})
+    refused("`no_header` is for csv, tsv", form, path, UsageError, header=False)
 
 
 # ---- Parquet

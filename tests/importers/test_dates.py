@@ -95,16 +95,16 @@ def test_shapes(texts: list[str], values: list[float]) -> None:
 
 
 def test_day_and_month_are_never_guessed(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"may be day or month first .*--time-format '%d/%m/%Y' or '%m/%d/%Y'"):
+    with pytest.raises(ValueError, match=r"may be day or month first .*`time_format` '%d/%m/%Y' or '%m/%d/%Y'"):
         read("01/02/2001", "03/04/2001")
     assert read("01/02/2001", shape="%d/%m/%Y") == [at(2001, 2, 1)]
     path = write(tmp_path / "a.csv", "user,item,t\na,b,01/02/2001\n")
     refused(
-        "a.csv: 't' may be day or month first ('01/02/2001'); say which by --time-format", "csv", path, timestamp="t"
+        "a.csv: 't' may be day or month first ('01/02/2001'); say which by `time_format`", "csv", path, timestamp="t"
     )
     source = read_source("csv", path, timestamp="t", time_format="%m/%d/%Y")
     assert source.interactions.numbers["timestamp"].tolist() == [at(2001, 1, 2)]
-    refused("--time-format '%d.%' is no format", "csv", path, UsageError, timestamp="t", time_format="%d.%")
+    refused("`time_format` '%d.%' is no format", "csv", path, UsageError, timestamp="t", time_format="%d.%")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_day_and_month_are_never_guessed(tmp_path: Path) -> None:
         (["1", "2018-09-20"], "'t' is '2018-09-20', must be a finite number"),
         (["2018-09-20", "1537401600"], "must be a date like those before"),
         (["30/12/2000", "12/30/2000"], "must be a date like those before"),
-        (["20 Sep 18"], "must be a finite number or a date; --time-format says how it is written"),
+        (["20 Sep 18"], "must be a finite number or a date; `time_format` says how it is written"),
         (["yesterday"], "must be a finite number or a date"),
         ([""], "must be a finite number or a date"),
         (["nan"], "must be a finite number or a date"),

@@ -38,10 +38,10 @@ def test_long_files_in_utf_16_are_read_in_pieces(tmp_path: Path, monkeypatch: py
 
 def test_a_wrong_encoding_is_told_with_the_way_out(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", TABLE.encode("cp1252"))
-    refused("a.csv:2: byte 3 of the line is not UTF-8; --encoding names another (cp1252, latin-1)", "csv", path)
+    refused("a.csv:2: byte 3 of the line is not UTF-8; `encoding` names another (cp1252, latin-1)", "csv", path)
     refused("holds no interactions; 3 bad rows were skipped, the first: ", "csv", path, bad=BadRows(skip=True))
-    refused("--encoding utf-17 is unknown; common ones are", "csv", path, UsageError, encoding="utf-17")
-    refused("--encoding hex is unknown", "csv", path, UsageError, encoding="hex")
+    refused("`encoding` utf-17 is unknown; common ones are", "csv", path, UsageError, encoding="utf-17")
+    refused("`encoding` hex is unknown", "csv", path, UsageError, encoding="hex")
     path = write(tmp_path / "b.csv", b"user,item\na,b\x81\nc,d\n")
     refused("b.csv:2: byte 4 of the line is not CP1252", "csv", path, encoding="cp1252")
     source, bad = skipping("csv", path, encoding="cp1252")
@@ -57,7 +57,7 @@ def test_a_wrong_encoding_is_told_with_the_way_out(tmp_path: Path) -> None:
         (b"\x1f\x8b", "name it .gz"),
         (b"\x28\xb5\x2f\xfd", "name it .zst"),
         (b"PAR1", "`llmhd import parquet`"),
-        (b"\xfe\xff", "--encoding utf-16"),
+        (b"\xfe\xff", "`encoding` utf-16"),
     ],
 )
 def test_files_that_are_no_text(tmp_path: Path, start: bytes, told: str) -> None:

@@ -74,7 +74,7 @@ def test_a_form_of_its_own(tmp_path: Path) -> None:
     skus = write(tmp_path / "skus.csv", "item,profile\n1,caf\xe9".encode("latin-1"))
     options = {"delimiter": ";", "texts": str(skus)}
     told = "skus.csv:1: column 'item' is not among the columns item,profile; ',' seems to separate them"
-    refused(f"{told}: --texts-delimiter ','", "csv", clicks, **options)
+    refused(f"{told}: `texts_delimiter` ','", "csv", clicks, **options)
     refused("skus.csv:2: byte 6 of the line is not UTF-8", "csv", clicks, **options, texts_delimiter=",")
     source = read_source("csv", clicks, **options, texts_delimiter=",", texts_encoding="latin-1")
     assert source.items == [{"item": "1", "profile": "café"}]
@@ -114,7 +114,7 @@ def test_ids_that_stand_twice(tmp_path: Path) -> None:
         ("t.jsonl", '{"item":1,"profile":"a"}\n{"item":"1","profile":"b"}\n'),
     ):
         path = write(tmp_path / name, text)
-        refused("item '1' stands twice; --skip-bad leaves such rows out", "csv", clicks, texts=str(path))
+        refused("item '1' stands twice; `skip_bad` leaves such rows out", "csv", clicks, texts=str(path))
         source, bad = skipping("csv", clicks, texts=str(path))
         assert source.items == [{"item": "1", "profile": "a"}]
         assert [row["reason"] for row in bad] == [

@@ -65,7 +65,7 @@ def test_json_that_is_not_lines(tmp_path: Path) -> None:
         refused(
             f"a.json:1: is not one JSON object a line; {way} makes it so", "jsonl", write(tmp_path / "a.json", text)
         )
-    refused("--delimiter is for csv, tsv, not for jsonl", "jsonl", tmp_path / "a.json", UsageError, delimiter=";")
+    refused("`delimiter` is for csv, tsv, not for jsonl", "jsonl", tmp_path / "a.json", UsageError, delimiter=";")
 
 
 def test_lightgcn(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_lightgcn_refuses_what_is_something_else(tmp_path: Path) -> None:
     refused("train.txt:2: user '0' has two lines", "lightgcn", path)
     refused("train.txt:1: '1,2,5' is not a user and items", "lightgcn", write(tmp_path / "train.txt", "1,2,5\n"))
     refused("train.txt: holds no interactions", "lightgcn", write(tmp_path / "train.txt", "0\n1\n"))
-    refused("has no option 'rating'; it has texts, texts-item", "lightgcn", path, UsageError, rating="x")
+    refused("has no option `rating`; it has `texts`, `texts_item`", "lightgcn", path, UsageError, rating="x")
 
 
 def test_lightgcn_with_texts(tmp_path: Path) -> None:

@@ -33,9 +33,9 @@ def test_quotes_of_a_tsv_are_read_where_asked_and_never_over_lines(tmp_path: Pat
     source, bad = skipping("tsv", path, **COLUMNS, quote='"')
     assert pairs(source.interactions) == [("u 1", "a\t1"), ("u2", "a2"), ("u5", "a5")]
     assert [(row["line"], row["text"]) for row in bad] == [(3, 'u3\t"never closed'), (4, 'u4\t"x" y')]
-    assert all("--quote none" in row["reason"] and row["file"] == "a.tsv" for row in bad)
+    assert all("`quote` none" in row["reason"] and row["file"] == "a.tsv" for row in bad)
     path = write(tmp_path / "b.tsv", '"user"\t"item"\n"u"\t"i"\n')
-    refused("they stand in quotes: --quote '\"'", "tsv", path)
+    refused("they stand in quotes: `quote` '\"'", "tsv", path)
     assert pairs(read_source("tsv", path, quote='"').interactions) == [("u", "i")]
 
 
@@ -45,7 +45,7 @@ def test_a_csv_says_how_many_lines_went_on_in_quotes(tmp_path: Path) -> None:
     assert pairs(source.interactions) == [("u1", "a1"), ("u2", "a2"), ("u3", "a3")]
     assert source.interactions.line.tolist() == [2, 5, 6]
     assert source.told[0] == "a.csv: 1 blank line"
-    assert source.told[1].startswith("a.csv: 3 lines taken into the row before") and "--quote none" in source.told[1]
+    assert source.told[1].startswith("a.csv: 3 lines taken into the row before") and "`quote` none" in source.told[1]
 
 
 def test_a_stray_quote_in_a_csv_costs_no_more_than_its_own_line(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_columns_between_several_characters(tmp_path: Path) -> None:
     path = write(tmp_path / "a.dat", '1::2::"x::4\n2::3::y"::5\n')
     rows = read_source("csv", path, delimiter="::", rating="4", **COLUMNS).interactions
     assert pairs(rows) == [("1", "2"), ("2", "3")] and rows.numbers["rating"].tolist() == [4, 5]
-    refused("--delimiter is '\\n'", "csv", path, UsageError, delimiter="\n")
+    refused("`delimiter` is '\\n'", "csv", path, UsageError, delimiter="\n")
 
 
 def test_an_error_in_the_header_is_never_skipped(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_junk_in_a_number_is_left_out_and_counted(shop: Path, tmp_path: Path) ->
 
 def test_a_number_that_is_used_is_not_left_out(tmp_path: Path) -> None:
     path = write(tmp_path / "a.inter", INTER.replace("\t2\n", "\t\n"))
-    refused("a.inter:3: 'timestamp' is '', must be a finite number; --skip-bad", "recbole", path)
+    refused("a.inter:3: 'timestamp' is '', must be a finite number; `skip_bad`", "recbole", path)
     source, bad = skipping("recbole", path)
     assert users(source.interactions) == ["1", "1"] and bad[0]["line"] == 3
     assert "timestamp" not in read_source("recbole", path, timestamp="none").interactions.numbers

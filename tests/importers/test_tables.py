@@ -38,8 +38,8 @@ def read_as(format: str, path: Path) -> None:
 
 def test_unknown_format_and_option(tmp_path: Path) -> None:
     refused("unknown format 'xml', must be one of rlmrec, recbole", "xml", tmp_path, UsageError)
-    refused("has no option 'users'; it has user, item", "csv", tmp_path, UsageError, users="x")
-    refused("has no option 'kind'", "csv", tmp_path, UsageError, kind="tsv")
+    refused("has no option `users`; it has `user`, `item`", "csv", tmp_path, UsageError, users="x")
+    refused("has no option `kind`", "csv", tmp_path, UsageError, kind="tsv")
     for format in FORMATS:
         refused("no such f", format, tmp_path / "none.csv")
 
@@ -86,10 +86,10 @@ def test_delimiters_and_headers(tmp_path: Path) -> None:
     assert items(rows) == ["b", "d"] and rows.numbers["rating"].tolist() == [3, 4]
     assert items(read_source("tsv", tsv).interactions) == ["b"]
     refused("cannot tell the kind", "columns", semi, UsageError)
-    refused("--delimiter is '', must be one or more", "csv", semi, UsageError, delimiter="")
-    refused("--quote needs a delimiter of one character", "csv", semi, UsageError, delimiter="::", quote="'")
-    refused("--quote is ',', must be one character, not", "csv", semi, UsageError, quote=",")
-    refused("--escape is 'ab', must be one character", "csv", semi, UsageError, escape="ab")
+    refused("`delimiter` is '', must be one or more", "csv", semi, UsageError, delimiter="")
+    refused("`quote` needs a delimiter of one character", "csv", semi, UsageError, delimiter="::", quote="'")
+    refused("`quote` is ',', must be one character, not", "csv", semi, UsageError, quote=",")
+    refused("`escape` is 'ab', must be one character", "csv", semi, UsageError, escape="ab")
     refused("are the same character", "csv", semi, UsageError, escape='"')
     refused("must be csv, tsv, jsonl, parquet, npz", "columns", semi, UsageError, kind="xls")
 
@@ -118,7 +118,7 @@ def test_delimiters_and_headers(tmp_path: Path) -> None:
         ("u,i,r,t\na," + "b" * 200_000 + ",1,2\n", "a.csv:2: not a table separated by ',': field larger"),
         (b"u,i,r,t\na,b\xff,1,2\n", "a.csv:2: byte 4 of the line is not UTF-8"),
         (b"u,i,r,t\na,b\0,1,2\n", "a.csv:2: NUL at byte 4"),
-        ("u,i,r,t\na,b,1,2\n".encode("utf-16"), "a.csv: is UTF-16; read it with --encoding utf-16"),
+        ("u,i,r,t\na,b,1,2\n".encode("utf-16"), "a.csv: is UTF-16; read it with `encoding` utf-16"),
         ("u,i,r,t\na,b,1,2\n".encode("utf-16-le"), "a.csv:1: NUL at byte 2"),
     ],
 )

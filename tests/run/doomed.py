@@ -35,7 +35,7 @@ def run(folder, words, writes):
 
 
 def main():
-    for module in ("run.loop", "train.trainer", "train.backbones.lightgcn", "llm.local.lexical"):
+    for module in ("runs.loop", "train.trainer", "train.backbones.lightgcn", "llm.local.lexical"):
         importlib.import_module(f"llmhd_tools.{module}")
     importlib.import_module("torch._dynamo")  # every optimiser asks for it
     for line in sys.stdin:

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from helpers import THRESHOLDS
 
 from llmhd_tools.files.tables import read_table
 from llmhd_tools.files.tensors import read_tensors
@@ -83,7 +84,6 @@ def test_the_commands_and_run_make_the_same_files(llmhd, words, stages, loss, de
         for epoch in AT:
             llmhd("summarize", "train.jsonl", "--items", "items.jsonl", "-o", f"profiles-{epoch}.jsonl")
     llmhd.stages(cleaned(stages(loss, denoise, epochs=5), texts, more))
-    more = ["--clean-vectors" if word == "--vectors" else word for word in more]
     more = [*more, "--clean", "graph", "--clean-at", "2,4", "--clean-share", SHARE, "--epochs", 5, "--keep", "--noise"]
     weight = [] if texts else ["--text-weight", 0]
     llmhd(*words(loss, denoise), *more, *weight, "-o", "run")
@@ -246,7 +246,7 @@ def test_a_judged_row_of_a_dropped_pair_is_dropped(llmhd, stages):
     gone = {(row["user"], row["item"]) for row in hard[:2]}
     write(folder / "drop.jsonl", ({"user": user, "item": item, "cut": True} for user, item in gone))
     train = ["train-epoch", "train.jsonl", *ON, "--from", "epoch-2-model.npz", "--samples", "epoch-3-samples.npz"]
-    train += ["--judged", "epoch-3-judged.jsonl", "--threshold-alpha", 12, "--verdicts", "verdicts.jsonl"]
+    train += ["--judged", "epoch-3-judged.jsonl", *THRESHOLDS, "--verdicts", "verdicts.jsonl"]
     llmhd(*train, "--drop", "drop.jsonl", "-o", "model.npz")
     wanted = [row | {"verdict": "dropped"} if (row["user"], row["item"]) in gone else row for row in before]
     assert hard and lines(folder / "verdicts.jsonl") == wanted

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from helpers import THRESHOLDS
 
 LOSSES = ["bpr", "bce"]
 
@@ -19,7 +20,7 @@ def train(llmhd, name, *, data="train.jsonl", samples="epoch-3-samples.npz", jud
     """Model, embeddings and coming samples of epoch 3 of the prepared files, or of twins of them."""
     outputs = [f"{name}-{what}.npz" for what in ("model", "embeddings", "samples")]
     words = ["train-epoch", data, "--from", "epoch-2-model.npz", "--samples", samples, "--judged", judged]
-    words += ["--threshold-alpha", 12, "--device", "cpu", "--threads", 1]
+    words += [*THRESHOLDS, "--device", "cpu", "--threads", 1]
     llmhd(*words, "-o", outputs[0], "--embeddings", outputs[1], "--next", outputs[2])
     return [(llmhd.folder / path).read_bytes() for path in outputs]
 

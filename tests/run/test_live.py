@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from helpers import THRESHOLDS
 
 from llmhd_tools.files.tensors import read_tensors, write_tensors
 
@@ -35,7 +36,7 @@ def staged(llmhd, start, *judging, pruning=PRUNING):
     """The fourth epoch as a pipe: its judged rows and the verdicts on them."""
     noisy = llmhd("prune", "samples-4.npz", *HISTORY, *pruning, "--seed", 3)
     llmhd("score", "-", *TEXTS, "-o", "judged.jsonl", stdin=noisy)
-    words = ["train-epoch", "train.jsonl", *ON, "--from", start, "--threshold-alpha", 12, *judging]
+    words = ["train-epoch", "train.jsonl", *ON, "--from", start, *THRESHOLDS, *judging]
     llmhd(*words, "--judged", "judged.jsonl", "--verdicts", "verdicts.jsonl", "-o", "staged.npz")
     return lines(llmhd.folder / "judged.jsonl"), lines(llmhd.folder / "verdicts.jsonl")
 

@@ -28,7 +28,7 @@ def pipe(chosen=PARTS, semantic=True, epochs=4):
         stages.append(["embed", "items.jsonl", "profiles.jsonl", "-o", "vectors-made.npz"])
         stages.append(["align", "vectors-made.npz", "train.jsonl", "--seed", 3, "-o", "aligned.npz"])
     for epoch in range(1, epochs + 1):
-        train = ["train-epoch", "train.jsonl", *ON, *(["--vectors", "aligned.npz"] if semantic else [])]
+        train = ["train-epoch", "train.jsonl", *ON, *(["--aligned", "aligned.npz"] if semantic else [])]
         if epoch == 1:
             train += [*TRAINING, "--denoise", "llmhni", "--negatives", "semantic" if semantic else "uniform", *chosen]
         else:
@@ -112,7 +112,7 @@ def test_with_nothing_switched_on_it_is_plain_training(llmhd):
 def test_given_vectors_and_profiles_are_used_as_they_are(llmhd):
     llmhd.stages(pipe(epochs=2))
     llmhd(*run_line(*PARTS, "-o", "own"))
-    llmhd(*run_line(*PARTS, "--vectors", "aligned.npz", "--profiles", "profiles.jsonl", "-o", "given"))
+    llmhd(*run_line(*PARTS, "--aligned", "aligned.npz", "--profiles", "profiles.jsonl", "-o", "given"))
     own, given = (llmhd.folder / name for name in ("own", "given"))
     assert not (given / "aligned.npz").exists() and not (given / "profiles.jsonl").exists()
     assert (given / "epoch-4" / "embeddings.npz").read_bytes() == (own / "epoch-4" / "embeddings.npz").read_bytes()
@@ -121,7 +121,7 @@ def test_given_vectors_and_profiles_are_used_as_they_are(llmhd):
 @pytest.mark.parametrize("done", [1, 2, 3])
 def test_a_run_goes_on_as_if_it_had_not_stopped(llmhd, snapshot, done):
     llmhd(*run_line(*PARTS, "-o", "whole"))
-    from llmhd_tools.run.loop import Loop
+    from llmhd_tools.runs.loop import Loop
 
     epoch = Loop._epoch
 
@@ -150,7 +150,7 @@ def test_without_texts_it_says_what_to_give(llmhd):
     line = run_line("-o", "run")
     del line[line.index("--items") : line.index("--items") + 2]
     assert "give --items, or ask nothing with --relate-at 0" in llmhd.refused(2, *line)
-    assert "give aligned vectors with --vectors, or --items" in llmhd.refused(2, *line, "--relate-at", 0)
+    assert "give aligned vectors with --aligned, or --items" in llmhd.refused(2, *line, "--relate-at", 0)
 
 
 def test_usage_counts_all_that_was_asked(llmhd):

@@ -35,7 +35,7 @@ def made(shop, tmp_path_factory):
     (folder / "Makefile").write_text(
         f"LLMHD := {ROOT}/bin/llmhd\nDATA := {shop}\nOUT := {folder}/out\nEPOCHS := 5\nWINDOW := 3\n"
         f"TRAINING := {' '.join(SETTINGS)}\nPRUNING ?= {PRUNING} --seed 3\n"
-        f"JUDGING := --threshold-alpha 40\nUPDATING := {PRUNING} --confidence 2\n"
+        f"JUDGING := --alpha 40\nUPDATING := {PRUNING} --confidence 2\n"
         f"include {ROOT}/examples/pipeline.mk\n"
     )
     _make(folder, "-j2", "all", f"{folder}/out/epoch-5/profiles.jsonl")

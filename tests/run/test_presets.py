@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from dataclasses import fields
 
 import pytest
 
 from llmhd_tools.cli.commands import prune, run, train_epoch, update_profiles
-from llmhd_tools.cli.configs import PRESETS, path_of
-from llmhd_tools.cli.options_llm import LlmOptions
+from llmhd_tools.cli.options import expand
+from llmhd_tools.settings import Service, choices_of
+from llmhd_tools.settings.configs import PRESETS, path_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -42,7 +42,7 @@ GRIDS = {  # of the paper
 
 
 def parameters(command):
-    return {name.replace("_", "-") for name in inspect.signature(command).parameters}
+    return {name.replace("_", "-") for name in inspect.signature(expand(command)).parameters}
 
 
 def read(name):
@@ -59,7 +59,7 @@ def test_a_preset_holds_every_switch_of_the_method(name):
     stages = parameters(prune.command) | parameters(update_profiles.command)
     judging = {"rule", "live", *(p for p in parameters(train_epoch.command) if p.endswith("-threshold"))}
     no_switches = {"seed", "train", "items", "profiles", "quiet", "verbose", "output"}
-    no_switches |= {f.name.replace("_", "-") for f in fields(LlmOptions)}
+    no_switches |= {name.replace("_", "-") for name in choices_of(Service)}
     switches = (stages | judging) & parameters(run.command) - no_switches
     assert {"alpha", "max-noise", "schedule", "candidates", "selection", "link", "scope", "pair-threshold"} <= switches
     assert switches | {"denoise", "warm-up", "window", "update"} <= read(name).keys()
@@ -70,7 +70,7 @@ def test_the_paper_s_preset_is_as_printed():
     preset = read("paper")
     assert PRINTED.items() <= preset.items()
     assert all(preset[name] in grid for name, grid in GRIDS.items())
-    assert not {"threshold-alpha", "band"} & preset.keys()
+    assert "band" not in preset
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -87,22 +87,22 @@ FILES = ("--valid", "valid.jsonl", "--items", "items.jsonl", "-o", "run")
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_a_whole_method(llmhd, name, loss):
     few = ("--epochs", 2, "--clean-at", 1)
-    llmhd("run", "train.jsonl", *FILES, *SMALL, *few, "--preset", name, "--loss", loss)
+    llmhd("run", "train.jsonl", *FILES, *SMALL, *few, "--config", name, "--loss", loss)
     kept, wanted = settings(llmhd.folder), read(name)
     for option, value in wanted.items():
         if option not in ("batch", "epochs", "clean-at"):  # given by word above
             assert kept[option.replace("-", "_")] == value
 
 
-def test_words_win_over_a_file_and_a_file_over_a_preset(llmhd):
+def test_words_win_over_files_and_a_later_file_over_an_earlier(llmhd):
     (llmhd.folder / "mine.toml").write_text('confidence = 5\nscope = "noisy"\nband = [1, 2, 9]\n')
-    for words in (
-        ["--preset", "paper", "--config", "mine.toml"],
-        ["--config", "mine.toml", "--preset", "paper"],
+    for words, scope in (
+        (["--config", "paper", "--config", "mine.toml"], "noisy"),
+        (["--config", "mine.toml", "--config", "paper"], "all"),
     ):
         llmhd("run", "train.jsonl", *FILES, *SMALL, *words, "--staged", "--confidence", 7)
         kept = settings(llmhd.folder)
-        assert (kept["confidence"], kept["scope"], kept["schedule"], kept["live"]) == (7, "noisy", "count", False)
+        assert (kept["confidence"], kept["scope"], kept["schedule"], kept["live"]) == (7, scope, "count", False)
         assert kept["band"] == "1,2,9"
         for path in sorted((llmhd.folder / "run").rglob("*"), reverse=True):
             path.rmdir() if path.is_dir() else path.unlink()
@@ -110,33 +110,35 @@ def test_words_win_over_a_file_and_a_file_over_a_preset(llmhd):
 
 def test_a_copied_preset_is_the_preset_and_a_file_may_name_one(llmhd):
     (llmhd.folder / "copy.toml").write_bytes(path_of("paper").read_bytes())
-    (llmhd.folder / "named.toml").write_text('preset = "paper"\nwindow = 4\n')
+    (llmhd.folder / "named.toml").write_text('title = "LLMHD"\nbase = ["paper", "more/seven.toml"]\nwindow = 4\n')
+    (llmhd.folder / "more").mkdir()
+    (llmhd.folder / "more" / "seven.toml").write_text("window = 7\nconfidence = 5\n")
     kept = {}
     for name, words in {
-        "preset": ["--preset", "paper"],
+        "config": ["--config", "paper"],
         "copy": ["--config", "copy.toml"],
         "named": ["--config", "named.toml"],
     }.items():
         llmhd("run", "train.jsonl", "--valid", "valid.jsonl", "--items", "items.jsonl", *SMALL, *words, "-o", name)
         kept[name] = json.loads((llmhd.folder / name / "settings.json").read_text())
-    assert kept["copy"] == kept["preset"]
-    assert kept["named"] == kept["preset"] | {"window": 4}
+    assert kept["copy"] == kept["config"]
+    assert kept["named"] == kept["config"] | {"window": 4, "confidence": 5, "title": "LLMHD"}
 
 
 def test_a_file_may_list_the_options_of_methods(llmhd):
     text = 'set = ["drop=0.2", "contrast=0.1"]\nbackbone = "sgl"\n'
     (llmhd.folder / "x.toml").write_text(text)
     llmhd("run", "train.jsonl", *FILES, *SMALL, "--config", "x.toml")
-    assert settings(llmhd.folder)["words"] == ["drop=0.2", "contrast=0.1"]
+    assert settings(llmhd.folder)["set"] == ["drop=0.2", "contrast=0.1"]
 
 
 def test_an_unknown_preset_is_refused(llmhd):
-    told = llmhd.refused(2, "run", "train.jsonl", *FILES, "--preset", "bset")
-    assert "'bset' is unknown; choose from paper, best" in told
+    told = llmhd.refused(2, "run", "train.jsonl", *FILES, "--config", "bset")
+    assert "bset: no such file, and none of paper, best" in told
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_help_shows_the_file_and_where_it_lies(llmhd, name):
-    page = llmhd("run", "--preset", name, "--help").decode()
+    page = llmhd("run", "--config", name, "--help").decode()
     assert page.endswith(path_of(name).read_text(encoding="utf-8"))
     assert f"\n{path_of(name)}:\n" in page

@@ -60,7 +60,7 @@ def kill_until_done(doomed, folder, words, writes):
         ("bpr", "llmhd", ["--live"]),
         ("bpr", "none", ["--clean", "graph", "--clean-at", "1,3", "--noise"]),
         ("bce", "llmhd", ["--clean", "graph", "--clean-at", "2"]),
-        ("bpr", "llmhd", ["--negatives", "semantic", "--vectors", "vectors.npz", "--set", "uniform-epochs=2"]),
+        ("bpr", "llmhd", ["--negatives", "semantic", "--aligned", "vectors.npz", "--set", "uniform-epochs=2"]),
         ("bpr", "llmhni", ["--relate-at", "2", "--set", "cross-weight=0.1", "--set", "uniform-epochs=1"]),
         ("bpr", "llmhni", ["--relate-at", "1", "--clean", "graph", "--clean-at", "2", "--keep"]),
     ],

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from helpers import THRESHOLDS
 
 
 def lines(path):
@@ -80,7 +81,7 @@ def test_epochs_without_noisy_rows(llmhd, words, stages, loss, denoise):
         for pipe in stages(loss, denoise)
     ]
     llmhd.stages(pipes)
-    llmhd(*words(loss, denoise, "--keep", *early, "--threshold-alpha", 12, "-o", "run"))
+    llmhd(*words(loss, denoise, "--keep", *early, *THRESHOLDS, "-o", "run"))
     assert (llmhd.folder / "run" / "epoch-4" / "noisy.jsonl").read_bytes() == b""
     compare(llmhd.folder, denoise)
     llmhd(*words(loss, "none", "-o", "plain"))
@@ -101,7 +102,7 @@ def test_nothing_noisy_in_binary(llmhd, stages):
 
 DYNAMIC = ("--negatives", "dynamic", "--set", "draws=3")
 SEMANTIC = ("--negatives", "semantic", "--set", "pool=3", "--set", "fresh=5", "--set", "uniform-epochs=2")
-VECTORS = ("--vectors", "vectors.npz")
+VECTORS = ("--aligned", "vectors.npz")
 
 
 @pytest.mark.parametrize(("loss", "denoise", "chosen", "always"), [

@@ -122,7 +122,7 @@ def test_the_bound_fades():
 
 
 def test_what_is_refused():
-    with pytest.raises(UsageError, match="dcf is not defined for --loss bpr: it corrects"):
+    with pytest.raises(UsageError, match="dcf is not defined for `loss` bpr: it corrects"):
         build(Config(denoise="dcf", loss="bpr"), GRAPH, CPU)
     nodes = torch.tensor([[0], [1 + 1]])
     with pytest.raises(InputError, match="no training interaction"):

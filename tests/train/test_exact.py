@@ -12,8 +12,9 @@ from llmhd_tools.errors import UsageError
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
 from llmhd_tools.registry import BACKBONES, DENOISERS
-from llmhd_tools.stages.dataset import Training
-from llmhd_tools.stages.model import open_run
+from llmhd_tools.settings import Machine
+from llmhd_tools.stages.dataset import Dataset
+from llmhd_tools.stages.model import Model
 from llmhd_tools.train.methods import load
 
 LOSSES = ("bpr", "bce")
@@ -29,7 +30,7 @@ WORDS = {
 
 def start(backbone, denoise, negatives, loss, model=None):
     graph = random_graph(20, 15, seed=1)
-    training = Training(graph, Ids(list(range(20))), Ids(list(range(15))), "digest")
+    dataset = Dataset(graph, Ids(list(range(20))), Ids(list(range(15))), "digest")
     chosen = {"backbone": backbone, "denoise": denoise, "negatives": negatives, "loss": loss}
     chosen |= {"dim": 4, "layers": 2, "batch": 16, "lr": 0.05}
     words = [word for method in (backbone, denoise, negatives) for word in WORDS.get(method, [])]
@@ -37,14 +38,15 @@ def start(backbone, denoise, negatives, loss, model=None):
     if negatives == "semantic":
         rng = np.random.default_rng(7)
         sides = {side: rng.normal(size=(n, 3)).astype(np.float32) for side, n in (("user", 20), ("item", 15))}
-        vectors = Tensors("vectors", sides, training.users, training.items)
-    return open_run(training, {} if model else chosen, [] if model else words, "cpu", 1, model, vectors=vectors)
+        vectors = Tensors("vectors", sides, dataset.users, dataset.items)
+    given = {} if model else chosen | {"set": tuple(words)}
+    return Model(dataset, machine=Machine("cpu", 1), start=model, vectors=vectors, **given)
 
 
 @pytest.mark.parametrize(("backbone", "denoise", "negatives", "loss"), ALL)
 def test_three_epochs_are_three_times_one(tmp_path, backbone, denoise, negatives, loss):
     if loss in load("denoise", denoise).undefined:
-        with pytest.raises(UsageError, match=f"--denoise {denoise} is not defined for --loss {loss}: "):
+        with pytest.raises(UsageError, match=f"`denoise` {denoise} is not defined for `loss` {loss}: "):
             start(backbone, denoise, negatives, loss)
         return
     whole = start(backbone, denoise, negatives, loss)
@@ -53,10 +55,10 @@ def test_three_epochs_are_three_times_one(tmp_path, backbone, denoise, negatives
     run = start(backbone, denoise, negatives, loss)
     for _ in range(3):
         run.train()
-        write_tensors(str(tmp_path / "model.npz"), run.model())
+        write_tensors(str(tmp_path / "model.npz"), run.file())
         run = start(backbone, denoise, negatives, loss, read_tensors(str(tmp_path / "model.npz"), "model"))
     assert run.config == whole.config
-    for kind in ("model", "embeddings"):
+    for kind in ("file", "embeddings"):
         one, other = getattr(whole, kind)(), getattr(run, kind)()
         assert one.arrays.keys() == other.arrays.keys()
         for name, array in one.arrays.items():

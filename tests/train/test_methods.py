@@ -60,7 +60,7 @@ def test_settings_given_beat_the_backbones_which_beat_the_common():
 
 
 @pytest.mark.parametrize(("words", "told"), [
-    (["ratio=1"], "ratio=1: is no option of --backbone sgl or .* known: view, drop, temperature, contrast, beta"),
+    (["ratio=1"], "ratio=1: is no option of `backbone` sgl or .* known: view, drop, temperature, contrast, beta"),
     (["drop"], "as NAME=VALUE"),
     (["drop=many"], "drop=many: must be of type float"),
     (["drop=1.5"], "drop=1.5: must be from 0 to 1"),
@@ -75,7 +75,7 @@ def test_words_that_do_not_fit_are_refused(words, told):
 
 def test_unknown_methods_are_refused():
     for kind in KINDS:
-        with pytest.raises(UsageError, match=f"--{kind} os is unknown; known: "):
+        with pytest.raises(UsageError, match=f"`{kind}` os is unknown; known: "):
             resolve({kind: "os"})
 
 

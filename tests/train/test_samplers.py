@@ -84,9 +84,9 @@ def test_pools_that_do_not_fit_are_refused(pool):
 
 
 @pytest.mark.parametrize(("negatives", "vectors", "told"), [
-    ("semantic", None, "give aligned vectors with --vectors"),
-    ("dynamic", rows(1), "leave out --vectors"),
-    ("uniform", rows(1), "leave out --vectors"),
+    ("semantic", None, "give aligned vectors with `aligned`"),
+    ("dynamic", rows(1), "leave out `aligned`"),
+    ("uniform", rows(1), "leave out `aligned`"),
 ])  # fmt: skip
 def test_vectors_are_there_for_semantic_alone(negatives, vectors, told):
     with pytest.raises(UsageError, match=told):

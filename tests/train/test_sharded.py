@@ -192,9 +192,9 @@ def test_a_follower_that_fails_ends_all(fate, codes, said):
 
 def test_what_does_not_run_in_several_processes_is_refused():
     graph = Graph.of(np.arange(3, dtype=np.int32), np.arange(3, dtype=np.int32), 3, 3)
-    with pytest.raises(UsageError, match="--backbone ngcf"):
+    with pytest.raises(UsageError, match="`backbone` ngcf"):
         check(Config(backbone="ngcf"), graph, "cpu", 2)
-    with pytest.raises(UsageError, match="--device cuda:1"):
+    with pytest.raises(UsageError, match="`device` cuda:1"):
         check(Config(), graph, "cuda:1", 2)
     with pytest.raises(UsageError, match="4 processes are too many"):
         check(Config(), graph, "cpu", 4)

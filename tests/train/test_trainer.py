@@ -237,7 +237,7 @@ def broken_state(graph, value):
 def test_a_loss_that_is_not_finite_stops(value):
     graph = random_graph()
     trainer = Trainer(config(), graph, CPU, broken_state(graph, value))
-    with pytest.raises(Diverged, match=r"epoch 1, step 0.*lower --lr"):
+    with pytest.raises(Diverged, match=r"epoch 1, step 0.*lower `lr`"):
         trainer.train(draw_samples(graph, "bpr", 10, 1, 1))
 
 

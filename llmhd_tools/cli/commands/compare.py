@@ -61,27 +61,17 @@ def command(
       llmhd compare 'BPR=runs/*/bpr-*' 'LLMHD=runs/*/llmhd-*' --baseline BPR --pooled
       llmhd compare runs/* --split valid --format jsonl
     """
-    from llmhd_tools.errors import UsageError
     from llmhd_tools.files.streams import check_output, open_out, suffix_of
-    from llmhd_tools.files.tables import from_records, read_table, write_table
-    from llmhd_tools.report.compare import compare_runs
+    from llmhd_tools.files.tables import read_table, to_records, write_table
+    from llmhd_tools.report.compare import compare
     from llmhd_tools.report.layout import lay_out
-    from llmhd_tools.report.runs import by_row, check_seeds, check_settings, parse_wanted, read_runs, tell_odd
 
     check_output(output, [beside])
-    wanted = parse_wanted(metrics) if metrics else None
-    found = read_runs(runs)
-    for row in by_row(found).values():
-        check_seeds(row, pooled)
-        check_settings(row)
-    if baseline is not None and baseline not in by_row(found):
-        raise UsageError(f"--baseline '{baseline}' is none of {', '.join(by_row(found))}")
-    tell_odd("compare", found, split, pooled)
     published = read_table(beside, "comparison") if beside else None
-    records = compare_runs(found, wanted, split, baseline, published, pooled)
+    found = compare(runs, metrics.split(",") if metrics else None, split, baseline, published, pooled)
     form = form or _BY_SUFFIX.get(suffix_of(output), "table")
     if form == "jsonl":
-        write_table(output, from_records("comparison", records, output))
+        write_table(output, found)
         return
     with open_out(output) as out:
-        out.write(lay_out(records, form).encode())
+        out.write(lay_out(list(to_records(found)), form).encode())

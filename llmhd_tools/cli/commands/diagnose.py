@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from llmhd_tools.cli.options import History, Link, MaxNoise, More, Out, Quiet, Seed, Verbose
-from llmhd_tools.cli.options_llm import NAMES, LlmOptions, takes_llm
+from llmhd_tools.cli.options import File, History, More, Out, Quiet, Seed, Verbose, find_unused, takes
+from llmhd_tools.settings import Pruning, Service, Staging
 
-File = str | None
+_TEXTS = ({"profiles": True, "items": True},)
 
 
-@takes_llm()
+@takes(
+    without=("alpha", "schedule", "candidates", "selection", "warm_up", "live"),
+    needs={Pruning: (), Staging: (), Service: _TEXTS, "scored": _TEXTS},
+)
 def command(
     context: typer.Context,
     train: Annotated[str, typer.Argument(help="Training interactions with known `noise`.", metavar="TRAIN")],
-    llm: LlmOptions,
+    staging: Staging,
+    pruning: Pruning,
+    service: Service,
     more: More = [],  # noqa: B006 - typer copies it
     history: History = [],  # noqa: B006 - typer copies it
     held_out: Annotated[
@@ -27,9 +32,6 @@ def command(
             metavar="FILE",
         ),
     ] = None,
-    window: Annotated[int, typer.Option("--window", help="Epochs that a variance spans, m of Eq. 17.", min=2)] = 5,
-    max_noise: MaxNoise = 0.05,
-    link: Link = "sigmoid",
     profiles: Annotated[
         File, typer.Option("--profiles", help="User profiles, to score as well.", metavar="FILE")
     ] = None,
@@ -53,17 +55,16 @@ def command(
       llmhd diagnose noisy.jsonl --history run/epoch-{1,2,3,4,5,6,7,8,9}/embeddings.npz -o diagnostics.jsonl
       llmhd diagnose noisy.jsonl --history emb-{1,2,3}.npz --held-out test.jsonl --profiles p.jsonl --items items.jsonl
     """
+    from contextlib import ExitStack
+
+    from llmhd_tools import notes
     from llmhd_tools.cli.session import session
-    from llmhd_tools.cli.unused import find_unused, tell_unused
-    from llmhd_tools.core.diagnosis import Probe
-    from llmhd_tools.core.graph import Graph
-    from llmhd_tools.errors import InputError, UsageError
-    from llmhd_tools.files.provenance import made
-    from llmhd_tools.files.streams import check_output, suffix_of
-    from llmhd_tools.files.tables import from_records, read_table, write_table
-    from llmhd_tools.measure.diagnosis import measured, score_pairs
-    from llmhd_tools.stages.dataset import align, by_user, read_history
-    from llmhd_tools.stages.texts import digest_of, read_texts
+    from llmhd_tools.errors import UsageError
+    from llmhd_tools.files.streams import check_output
+    from llmhd_tools.files.tables import read_table, write_table
+    from llmhd_tools.measure.diagnosis import diagnose
+    from llmhd_tools.stages.dataset import read_history
+    from llmhd_tools.stages.texts import read_texts
 
     history = [*history, *more]
     check_output(output, [train, held_out, profiles, items, *history])
@@ -71,34 +72,19 @@ def command(
         raise UsageError("--history is missing: give the embeddings of the epochs")
     if (profiles is None) != (items is None):
         raise UsageError("--profiles and --items go together")
-    unused = find_unused(context, {"--profiles and --items": (profiles is not None, ["scored", *NAMES])})
-    table = read_table(train, "interactions")
-    if "noise" not in table:
-        raise InputError("has no 'noise' marks to tell noise by", where=table.source)
-    others = read_table(held_out, "interactions") if held_out else None
-    graph = Graph.of(table["user"], table["item"], len(table.users), len(table.items))
-    marked = table.take(table["noise"] == 1)
-    noisy = Graph.of(marked["user"], marked["item"], len(table.users), len(table.items)).has(graph.user, graph.item)
-    epochs = read_history(history)
-    embeddings = align(epochs, table.users, table.items)
-    probe = Probe.draw(graph, noisy, seed, by_user(others, table.users, table.items) if others else None)
-    score = None
-    inputs: dict[str, str | list[str]] = {"train": table.digest("user", "item", "noise")}
-    if profiles and items:
-        texts = read_texts(profiles, "profiles"), read_texts(items, "items")
-        with session(llm, "diagnose", list(texts[1].values())) as asked:
-            score = score_pairs(probe, table, *texts, scored, seed, asked.provider)
-            if not asked.answers:
-                return
+    unused = find_unused(context)
+    how: dict[str, Any] = {"window": staging.window, "max_noise": pruning.max_noise, "link": pruning.link, "seed": seed}
+    table, epochs = read_table(train, "interactions"), read_history(history)
+    with ExitStack() as opened:
+        if profiles and items:
+            texts = read_texts(profiles, "profiles"), read_texts(items, "items")
+            asked = opened.enter_context(session(service, "diagnose", list(texts[1].values())))
+            how |= {"texts": texts, "provider": asked.provider, "scored": scored}
+        found = diagnose(table, epochs, held_out=read_table(held_out, "interactions") if held_out else None, **how)
+        if profiles and not asked.answers:
+            return
+        if profiles:
             asked.complete()
-        inputs |= {"profiles": digest_of(texts[0]), "items": digest_of(texts[1])}
-    tell_unused(unused)
-    records = list(measured(probe, epochs, embeddings, window, max_noise, link, score))
-    result = from_records("diagnostics", records, output)
-    params = {"window": window, "max_noise": max_noise, "link": link, "scored": scored, "seed": seed}
-    inputs["history"] = [z.digest() for z in epochs]
-    if others is not None:
-        inputs["held_out"] = others.digest("user", "item")
-    if suffix_of(output) == ".npz":
-        result.meta = {"made": made("diagnose", params, inputs)}
-    write_table(output, result)
+    if unused:
+        notes.note(unused)
+    write_table(output, found)

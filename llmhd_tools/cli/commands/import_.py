@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import Quiet, Seed, Verbose, finite, one_of
+from llmhd_tools.cli.options import Quiet, Seed, Verbose, one_of
 
 Name = str | None
 TEXTS = ("texts_item", "text", "title", "texts_delimiter", "texts_encoding")  # options about --texts
@@ -92,9 +92,7 @@ def command(
             callback=one_of("last", "first", "weight"),
         ),
     ] = "last",
-    min_rating: Annotated[
-        float | None, typer.Option("--min-rating", help="Keep ratings from here up.", callback=finite)
-    ] = None,
+    min_rating: Annotated[float | None, typer.Option("--min-rating", help="Keep ratings from here up.")] = None,
     low_rated: Annotated[
         Name, typer.Option("--low-rated", help="Where to keep the rows below --min-rating.", metavar="FILE")
     ] = None,
@@ -140,7 +138,7 @@ def command(
         --timestamp unixReviewTime --split-at 2014-01-01,2014-04-01 --texts meta.jsonl.gz --text title
     """
     from llmhd_tools import notes
-    from llmhd_tools.cli.unused import find_unused, tell_unused
+    from llmhd_tools.cli.options import find_idle
     from llmhd_tools.errors import UsageError
     from llmhd_tools.files.dataset import dataset_folder, write_dataset
     from llmhd_tools.files.tables import write_table
@@ -170,9 +168,12 @@ def command(
             if low_rated is not None and done.pool is not None:
                 write_table(low_rated, done.pool)
                 written[low_rated] = len(done.pool)
-    ours = ["split", "split_by", "split_at", "seed"]
-    uses = {"a source without a split of its own": (not found.splits, ours)}
-    tell_unused(find_unused(context, uses | {"--split": (not split_at, ["split", "split_by"])}))
+    if found.splits:
+        idle = find_idle(context, ("split", "split_by", "split_at", "seed"), "a source without a split of its own")
+    else:
+        idle = find_idle(context, ("split", "split_by"), "shares of rows, not --split-at") if split_at else ""
+    if idle:
+        notes.note(idle)
     notes.note(", ".join(f"{path} {count:,}" for path, count in written.items()))
 
 

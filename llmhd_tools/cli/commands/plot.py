@@ -47,7 +47,8 @@ def command(
     """
     import os
 
-    from llmhd_tools.cli.unused import find_unused, tell_unused
+    from llmhd_tools import notes
+    from llmhd_tools.cli.options import find_idle
     from llmhd_tools.errors import UsageError
     from llmhd_tools.files.streams import check_output, suffix_of
     from llmhd_tools.files.tables import read_table
@@ -69,4 +70,5 @@ def command(
         else:
             figure = across(read_runs(inputs), wanted, split or "test", over)
         save(figure, output, form)
-    tell_unused(find_unused(context, {"figures of runs": (of_runs, ["over", "metrics", "split"])}))
+    if not of_runs and (idle := find_idle(context, ("over", "metrics", "split"), "figures of runs")):
+        notes.note(idle)

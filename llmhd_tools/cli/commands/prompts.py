@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -62,7 +63,7 @@ def command(
             sys.stdout.write(f"=== {template_of(request)}, {message['role']}\n{message['content']}\n\n")
 
 
-def _pick(texts: dict[str, str], name: str, path: str, side: str) -> str:
+def _pick(texts: Mapping[str, str], name: str, path: str, side: str) -> str:
     if not name and texts:
         name = next(iter(texts))
     if not texts.get(name):
