@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from llmhd_tools.errors import InputError
 from llmhd_tools.importers.rows import noise_of, noisy
 from llmhd_tools.importers.source import NUMBERS, Interactions
-from llmhd_tools.importers.text import BadRows
+from llmhd_tools.importers.text import BadRows, name_of
 
 MAX_ROWS = 1 << 28  # a row takes up to 50 bytes on the way, so 13 GB
 
@@ -89,7 +89,7 @@ class Arrays:
             raise InputError(f"holds no interactions{lost}", where=self._path)
         columns = {name: np.concatenate(parts) for name, parts in self._parts.items()}
         user, item, line = (columns.pop(name) for name in ("user", "item", "line"))
-        return Interactions([*self._ids["user"]], [*self._ids["item"]], user, item, line, columns, self._path.name)
+        return Interactions([*self._ids["user"]], [*self._ids["item"]], user, item, line, columns, name_of(self._path))
 
 
 def _noise(spec: str, values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_], Callable[[int], str]]:

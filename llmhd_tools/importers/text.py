@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.streams import open_in
-from llmhd_tools.notes import many
+from llmhd_tools.notes import many, visible
 
 STDIN = Path("-")
 MAX_LINE = 16 << 20  # bytes: a longer line is not a record
@@ -57,7 +57,7 @@ def need_folder(path: Path) -> Path:
 
 def name_of(path: Path) -> str:
     """The file's name without its folder, for records."""
-    return "stdin" if path == STDIN else path.name
+    return "stdin" if path == STDIN else visible(path.name)
 
 
 class BadRows:
