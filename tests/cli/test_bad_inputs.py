@@ -99,7 +99,9 @@ def fails(capfd: pytest.CaptureFixture[str], folder: Path, line: list[str], name
     got = main(line)
     out, err = capfd.readouterr()
     notes = [text for text in err.splitlines() if ": lexical is a word-overlap stand-in" not in text]
-    assert (got, len(notes)) == (code, 1) or (line[0] == "validate" and got == code and notes), err  # that tells each line
+    assert (got, len(notes)) == (code, 1) or (line[0] == "validate" and got == code and notes), (
+        err
+    )  # that tells each line
     assert notes[0].startswith(f"llmhd {line[0]}: ") and str(named) in notes[0], err
     assert "internal error" not in err and "Traceback" not in err
     if line[0] == "validate":  # tells about the good files

@@ -15,6 +15,9 @@ SECONDS_PER_CALL = 1.0  # a guess, where no rate is given
 _PLANNED = Answer(error="planned, not asked")
 
 
+_SHOWN, _WIDTH = 8, 400  # lines at either end of a sample, characters of a line
+
+
 @dataclass(frozen=True)
 class Rates:
     """What minutes and money are counted by; prices per million tokens."""
@@ -80,7 +83,7 @@ class Plan:
             )
         for number, call in enumerate(self.samples, start=1):
             lines.append(f"sample {number}:")
-            lines += [f"  {m['role']}: {line}" for m in call.messages for line in m["content"].splitlines() if line]
+            lines += [f"  {m['role']}: {line}" for m in call.messages for line in _cut(m["content"])]
         return lines
 
     def _minutes(self) -> float:
@@ -102,3 +105,15 @@ class Plan:
     def close(self) -> None:
         """Close the cache."""
         self._cache.close()
+
+
+def _cut(text: str) -> Iterator[str]:
+    """The lines of a sample that are shown: the first and last few, each cut, so that the estimate stays in sight."""
+    lines = [line if len(line) <= _WIDTH else f"{line[:_WIDTH]} … ({len(line) - _WIDTH:,} characters more)"
+             for line in text.splitlines() if line]  # fmt: skip
+    if len(lines) <= 2 * _SHOWN + 1:
+        yield from lines
+        return
+    yield from lines[:_SHOWN]
+    yield f"… ({len(lines) - 2 * _SHOWN:,} lines more)"
+    yield from lines[-_SHOWN:]
