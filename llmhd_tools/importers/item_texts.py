@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llmhd_tools.errors import UsageError
+from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.importers import jsonl
 from llmhd_tools.importers.cells import Form, positions, table
 from llmhd_tools.importers.text import BadRows, Lines, name_of, shown
@@ -82,8 +82,8 @@ class ItemTexts:
             if len(row) != len(columns):
                 lines.bad(f"row has {len(row)} columns, must have {len(columns)}")
                 continue
-            cells = [row[k].strip() for k in picks]
-            yield lines.number, [row[picks[0]], joined(cells[1 : 1 + len(texts)]), *cells[1 + len(texts) :]]
+            cells = [row[k] for k in picks]
+            yield lines.number, [cells[0], joined(cells[1 : 1 + len(texts)]), *cells[1 + len(texts) :]]
 
     def _parquet(self) -> Iterator[tuple[int, list[str]]]:
         from llmhd_tools.importers import parquet
@@ -114,7 +114,7 @@ class ItemTexts:
             yield lines.number, cells + ([jsonl.text_of(record.get(self.title))] if self.title else [])
         for wanted in (*self.text, self.title):
             if seen and wanted and not {wanted, *wanted.split(",")} & seen:
-                raise lines.error(f"no record has a field '{wanted}'")
+                raise InputError(f"no record has a field '{wanted}'", where=self.path)
 
 
 def _parts(name: str, columns: Any) -> list[str]:
@@ -124,8 +124,10 @@ def _parts(name: str, columns: Any) -> list[str]:
 
 
 def joined(texts: Sequence[str]) -> str:
-    """Several texts as one, each a sentence or more; blank ones left out."""
-    parts = [text for text in texts if text]
+    """One text as it stands, several as one, each a sentence or more; blank ones left out."""
+    if len(texts) == 1:
+        return texts[0] if texts[0].strip() else ""
+    parts = [text.strip() for text in texts if text.strip()]
     ended = [text if text[-1] in ".!?…" else f"{text}." for text in parts[:-1]]
     return " ".join([*ended, *parts[-1:]])
 
@@ -144,7 +146,9 @@ def _gathered(
             else:
                 lines.bad(reason)
             continue
-        records[item] = {"item": item, "profile": text} | ({"title": title[0]} if title and title[0] else {})
+        records[item] = {"item": item, "profile": text} | (
+            {"title": title[0].strip()} if title and title[0].strip() else {}
+        )
         without += not text
     told = [f"{name_of(given.path)}: left out {many(without, 'item')} without text"] if without else []
     return [record for record in records.values() if record["profile"]], told

@@ -82,7 +82,5 @@ def records(lines: Lines, names: Sequence[str]) -> Iterator[list[Any]]:
 def text_of(value: Any) -> str:
     """A field as a text: of lists the elements, one behind the other."""
     if isinstance(value, list):
-        return " ".join(filter(None, map(text_of, value)))
-    if value is None or isinstance(value, bool | dict):
-        return ""
-    return str(value).strip()
+        return " ".join(text.strip() for text in map(text_of, value) if text.strip())
+    return "" if value is None or isinstance(value, bool | dict) else str(value)

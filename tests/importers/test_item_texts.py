@@ -123,3 +123,12 @@ def test_ids_that_stand_twice(tmp_path: Path) -> None:
         ]
     pq.write_table(pa.table({"item": [1, 1], "profile": ["a", "b"]}), tmp_path / "t.parquet")
     refused("row 2: item '1' stands twice", "csv", clicks, texts=str(tmp_path / "t.parquet"))
+
+
+def test_one_text_stays_as_it_stands(tmp_path: Path) -> None:
+    clicks = write(tmp_path / "clicks.csv", "user,item\nu,1\n")
+    lines = write(
+        tmp_path / "t.jsonl", '{"item": 1, "profile": " Two\\n lines ", "more": " x "}\n{"item": 2, "profile": " "}\n'
+    )
+    for text, profile in ((["profile"], " Two\n lines "), (["profile", "more"], "Two\n lines. x")):
+        assert read_source("csv", clicks, texts=str(lines), text=text).items == [{"item": "1", "profile": profile}]
