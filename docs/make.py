@@ -1,5 +1,5 @@
-"""Write the generated pages: docs/formats.md from the schema, docs/commands.md from the commands' help, docs/results.md
-from the files in docs/results.
+"""Write the generated pages: docs/formats.md from the schema, docs/commands.md from the commands' help, docs/settings.md
+from the declared choices, docs/python.md from the docstrings, docs/results.md from the files in docs/results.
 
 Usage: python docs/make.py [--check]; with --check nothing is written, and a page that is out of date exits 1.
 """
@@ -7,16 +7,22 @@ Usage: python docs/make.py [--check]; with --check nothing is written, and a pag
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import inspect
 import io
 import os
 import sys
 from pathlib import Path
 
+import llmhd_tools
+from llmhd_tools import settings
 from llmhd_tools.cli.app import GROUPS, main
 from llmhd_tools.files.fields import TYPES, Kind
 from llmhd_tools.files.schema import KINDS
 from llmhd_tools.files.tables import read_table, to_records
+from llmhd_tools.registry import BACKBONES, DENOISERS, SAMPLERS
 from llmhd_tools.report.layout import lay_out
+from llmhd_tools.train.methods import load
 
 try:
     import tomllib
@@ -123,6 +129,103 @@ def results_page() -> str:
     return page
 
 
+SETTINGS_HEAD = """# Settings
+
+Every choice that there is, once. One name serves everywhere: `max_noise` in Python is `--max-noise` on the command line and
+`max-noise` in a TOML file of `run --config`. What a method alone reads (`--set NAME=VALUE`) is at the end.
+"""
+
+
+def settings_page() -> str:
+    """The page about choices, from their declaration, and about the methods' own options."""
+    page = GENERATED + SETTINGS_HEAD
+    for section in settings.SECTIONS:
+        page += f"\n## {section.__name__}\n\n{section.__doc__}\n\n| choice | default | range | |\n|---|---|---|---|\n"
+        for f in dataclasses.fields(section):
+            spec = settings.choices_of(section)[f.name]
+            default = spec.usual or _plain(f.default)
+            page += f"| `{f.name}` | {default} | {_range(spec)} | {spec.help} |\n"
+    for kind, names in (("backbone", BACKBONES), ("denoise", DENOISERS), ("negatives", SAMPLERS)):
+        for name in names:
+            method = load(kind, name)
+            own = dataclasses.fields(method.Options)
+            if not own and not getattr(method, "defaults", {}):
+                continue
+            page += f"\n## --{kind} {name}\n\n| option | default | range | |\n|---|---|---|---|\n"
+            for f in own:
+                limits = f.metadata
+                spec = settings.Choice("", limits.get("low"), limits.get("high"), of=tuple(limits.get("choices", ())))
+                page += f"| `{f.name.replace('_', '-')}` | {f.default} | {_range(spec)} | {limits['help']} |\n"
+            for key, value in getattr(method, "defaults", {}).items():
+                page += f"\n`--{key}` is {value} unless given.\n"
+    return page
+
+
+def _plain(default: object) -> str:
+    if default is None or default == ():
+        return ""
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def _range(spec: settings.Choice) -> str:
+    if spec.of:
+        return ", ".join(spec.of)
+    low, high = ("" if bound is None else f"{bound:g}" for bound in (spec.low, spec.high))
+    if low and high:
+        return f"{low} to {high}"
+    return f"{'above' if spec.above else 'from'} {low}" if low else ""
+
+
+PYTHON_HEAD = """# Python
+
+```python
+import llmhd_tools as llmhd
+```
+
+Tables go in and come out; nothing prints, exits or reads the environment (what there is to say goes to the logger `llmhd`).
+Names are loaded on first use, so the import costs nothing. Choices are given by keyword, under the names of
+[settings.md](settings.md), and refused as the command line refuses them; every error that a user can cause is an
+`LlmhdError`. The same seed gives the bytes that the commands give. `examples/notebook.py` is a session from raw data to a
+comparison; [CONTRIBUTING.md](../CONTRIBUTING.md) says where the code lies, `llmhd_tools.testing` checks methods of your own.
+"""
+
+
+def python_page() -> str:
+    """The page about Python, from the docstrings of the public names."""
+    page = GENERATED + PYTHON_HEAD
+    for name in llmhd_tools.PUBLIC:
+        thing = getattr(llmhd_tools, name)
+        page += f"\n## {name}\n\n"
+        called = thing.__init__ if inspect.isclass(thing) and not issubclass(thing, Exception) else thing
+        if callable(called) and not getattr(thing, "_is_protocol", False) and not _is_error(thing):
+            page += f"```python\n{name}{_signature(called)}\n```\n\n"
+        page += _prose(inspect.getdoc(thing) or "")
+        if inspect.isclass(thing):
+            for attribute, member in vars(thing).items():
+                is_method = inspect.isfunction(member)
+                if not attribute.startswith("_") and (is_method or isinstance(member, property)):
+                    call, doc = _signature(member) if is_method else "", inspect.getdoc(member) or ""
+                    page += f"\n- `{name}.{attribute}{call}`: {_prose(doc).strip()}\n"
+    return page
+
+
+def _is_error(thing: object) -> bool:
+    """Whether it is raised and not called."""
+    return inspect.isclass(thing) and issubclass(thing, Exception)
+
+
+def _signature(called: object) -> str:
+    """The parameters, without self and without annotations that say no more than the text."""
+    signature = inspect.signature(called)
+    kept = [p for n, p in signature.parameters.items() if n != "self"]
+    plain = [p.replace(annotation=inspect.Parameter.empty) for p in kept]
+    return str(signature.replace(parameters=plain, return_annotation=inspect.Signature.empty))
+
+
+def _prose(doc: str) -> str:
+    return doc.replace("``", "`") + "\n"
+
+
 def _shown(path: Path, heading: str) -> str:
     if path.suffix == ".svg":
         return f"![{heading}](results/{path.name})\n"
@@ -132,6 +235,7 @@ def _shown(path: Path, heading: str) -> str:
 def pages() -> dict[Path, str]:
     """Every generated page and its text."""
     texts = {"formats": formats_page(), "commands": commands_page(), "results": results_page()}
+    texts |= {"settings": settings_page(), "python": python_page()}
     return {HERE / f"{name}.md": text for name, text in texts.items()}
 
 

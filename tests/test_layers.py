@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "measure": {"core", "files", "llm", "stages", "train"},
     "runs": {"core", "files", "llm", "train", "stages", "measure"},
     "report": {"core", "files"},
+    "testing": {"core", "files", "llm", "stages"},
     "cli": {"core", "files", "importers", "llm", "train", "stages", "measure", "runs", "report"},
     "__init__": set(),
     "__main__": {"cli"},

@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from llmhd_tools.settings import is_own
 from llmhd_tools.settings.configs import read_config
 
 
@@ -22,7 +23,7 @@ def _read(context: typer.Context, path: str) -> dict[str, Any]:
     defaults = {}
     for name, value in read_config(path).items():
         option = options.get(name.replace("_", "-"))
-        if option is not None and option.name == "scorer":  # a file from elsewhere must not start programs
+        if option is not None and (option.name == "scorer" or is_own(value)):  # a file must not start programs
             raise typer.BadParameter(f"{path}: '{name}' runs a program, so it must stand on the command line")
         if option is None or option.name in ("config", "help"):
             raise typer.BadParameter(f"{path}: '{name}' is not an option of run")

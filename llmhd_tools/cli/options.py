@@ -152,7 +152,9 @@ def _option(section: type[Section], name: str, spec: Choice, how: _Taking) -> in
         kind, default = list[str], list(default)
     plain = f"--{name.replace('_', '-')}"
     words = spec.words or (f"{plain}/--no-{plain[2:]}" if kind is bool else plain)
-    text = spec.help + (f" {', '.join(spec.of)}." if spec.help.endswith(":") or not spec.help else "")
+    text = spec.help
+    if text.endswith(":") or not text:
+        text += f" {', '.join(spec.of)}{', or module:Class of your own' if spec.own else ''}."
     if shown := _shown(spec, None if repeated else default):
         text += f" [{shown}]"
     option = typer.Option(

@@ -34,6 +34,7 @@ from llmhd_tools.settings import (
 )
 from llmhd_tools.stages.judge import parse_thresholds
 from llmhd_tools.stages.scorer import parse
+from llmhd_tools.stages.texts import check_texts, texts_of
 
 ASKING: tuple[Needs, ...] = (  # where texts are embedded, or somebody is asked about them
     {"denoise": "llmhd"},
@@ -159,6 +160,15 @@ class Inputs:
     disliked: Table | None = None
     vectors: Tensors | None = None
     aligned: Tensors | None = None
+
+    def __post_init__(self) -> None:
+        """Raises InputError where the texts are those of another dataset."""
+        for side, ids, texts in (
+            ("item", self.train.items, self.items),
+            ("user", self.train.users, self.profiles),
+        ):
+            if texts is not None:
+                check_texts(side, ids, texts_of(texts), texts.source)
 
     @classmethod
     def read(cls, **paths: str | None) -> Inputs:

@@ -17,7 +17,7 @@ from llmhd_tools.stages.embed import embed
 from llmhd_tools.stages.score import score
 from llmhd_tools.stages.scorer import check_scored, judge
 from llmhd_tools.stages.summarize import summarize
-from llmhd_tools.stages.texts import check_texts, texts_of
+from llmhd_tools.stages.texts import texts_of
 
 
 class Texts:
@@ -32,12 +32,8 @@ class Texts:
         provider: Provider,
         scorer: str | None = None,
     ) -> None:
-        """Raises InputError where the texts are those of another dataset."""
         self.journal, self.dataset, self.provider, self.scorer = journal, dataset, provider, scorer
         self.items_table, self.items = items, texts_of(items)
-        check_texts("item", dataset.items, self.items, items.source)
-        if profiles is not None:
-            check_texts("user", dataset.users, texts_of(profiles), profiles.source)
         if scorer is not None and not items.source:
             raise UsageError("`scorer` reads the items from a file; read them from one")
         self._profiles, self._path = profiles, profiles.source if profiles is not None else ""

@@ -1,6 +1,17 @@
 """Every choice that there is, once: sections of choices, which every face and every record reads."""
 
-from llmhd_tools.settings.declare import ANY, WITHOUT, Choice, Needs, Section, asked_for, choices_of, pick, purpose
+from llmhd_tools.settings.declare import (
+    ANY,
+    WITHOUT,
+    Choice,
+    Needs,
+    Section,
+    asked_for,
+    choices_of,
+    is_own,
+    pick,
+    purpose,
+)
 from llmhd_tools.settings.denoising import (
     Cleaning,
     Inferring,
@@ -37,6 +48,25 @@ __all__ = [
     "Suspecting",
     "asked_for",
     "choices_of",
+    "is_own",
     "pick",
     "purpose",
 ]
+
+# All sections, in the order in which pages show them.
+SECTIONS: tuple[type[Section], ...] = (
+    Model,
+    Machine,
+    Stopping,
+    Measuring,
+    Staging,
+    Pruning,
+    Judging,
+    Profiles,
+    Cleaning,
+    Suspecting,
+    Inferring,
+    Relating,
+    Aligning,
+    Service,
+)

@@ -29,6 +29,7 @@ class Choice:
     high: float | None = None
     above: bool = False  # whether ``low`` itself is too low
     of: tuple[str, ...] = ()  # the values that there are
+    own: bool = False  # whether a class of the user's, module:Class, may stand in their place
     metavar: str = ""
     words: str = ""  # on the command line, where that is not --name, or --name/--no-name
     usual: str = ""  # what None stands for
@@ -90,8 +91,9 @@ def check(name: str, value: Any, spec: Choice) -> None:
     """Raise UsageError where a choice cannot have this value."""
     if value is None:
         return
-    if spec.of and value not in spec.of:
-        raise UsageError(f"`{name}` '{value}' is unknown; choose from {', '.join(spec.of)}")
+    if spec.of and value not in spec.of and not (spec.own and is_own(value)):
+        own = ", or name a class of your own as module:Class" if spec.own else ""
+        raise UsageError(f"`{name}` '{value}' is unknown; choose from {', '.join(spec.of)}{own}")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
     if not math.isfinite(value):
@@ -101,6 +103,12 @@ def check(name: str, value: Any, spec: Choice) -> None:
         raise UsageError(f"`{name}` {value:g} is {'not above' if spec.above else 'below'} {low:g}")
     if high is not None and value > high:
         raise UsageError(f"`{name}` {value:g} is above {high:g}")
+
+
+def is_own(value: object) -> bool:
+    """Whether a value is spelt as a class of the user's, ``module:Class``."""
+    module, colon, name = str(value).partition(":")
+    return bool(colon) and name.isidentifier() and all(part.isidentifier() for part in module.split("."))
 
 
 def asked_for(needs: Sequence[Needs], given: Mapping[str, Any]) -> bool:

@@ -14,15 +14,16 @@ class Model(Section):
 
     title = "Method and training"
 
-    backbone: str | None = choice(None, "", of=tuple(BACKBONES), usual="lightgcn")
+    backbone: str | None = choice(None, "", of=tuple(BACKBONES), own=True, usual="lightgcn")
     denoise: str | None = choice(
         None,
         "loss: drop all noisy samples; llmhd: rescue the hard ones; or, inside each step (llmhni with stages too), "
         f"{', '.join(name for name in DENOISERS if name != 'none')}.",
         of=(*DENOISERS, *STAGED),
+        own=True,
         usual="none",
     )
-    negatives: str | None = choice(None, "How negatives are sampled:", of=tuple(SAMPLERS), usual="uniform")
+    negatives: str | None = choice(None, "How negatives are sampled:", of=tuple(SAMPLERS), own=True, usual="uniform")
     loss: str | None = choice(None, "bpr (pairwise) or bce (pointwise).", of=("bpr", "bce"), usual="bpr")
     set: tuple[str, ...] = choice(
         (),

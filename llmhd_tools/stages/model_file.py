@@ -11,9 +11,10 @@ import numpy as np
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.settings import Model as Choices
+from llmhd_tools.settings import is_own
 from llmhd_tools.stages.dataset import Dataset
 from llmhd_tools.train.config import Config
-from llmhd_tools.train.methods import known, parse, resolve
+from llmhd_tools.train.methods import known, named, parse, resolve
 from llmhd_tools.train.state import State
 
 GROUPS = ("param", "first", "second", "denoiser", "sampler")  # of a model's arrays
@@ -28,6 +29,9 @@ def config_of(choices: Choices, dataset: Dataset, start: Tensors | None = None) 
     if start is None:
         return resolve(chosen, choices.set)
     kept = settings_of(start)
+    for kind, method in named(kept).items():
+        if is_own(method) and chosen.get(kind) != method:  # a file must not say what code to run
+            raise UsageError(f"{start.source} was trained with `{kind}` {method}, a class of your own; name it again")
     if not known(kept):
         raise InputError("has no settings that this llmhd understands", where=start.source)
     config = Config(**kept)

@@ -9,6 +9,7 @@ from typing import Any
 
 from llmhd_tools.errors import UsageError
 from llmhd_tools.registry import BACKBONES, DENOISERS, SAMPLERS
+from llmhd_tools.settings import is_own
 from llmhd_tools.train.config import Config
 
 _KNOWN = {
@@ -20,8 +21,14 @@ _TYPES = {"int": int, "float": float, "str": str}
 
 
 def load(kind: str, name: str) -> Any:
-    """The class of a method of one kind. Raises UsageError for an unknown name."""
+    """The class of a method of one kind, ours or a user's ``module:Class``. Raises UsageError where there is none."""
     package, classes = _KNOWN[kind]
+    if is_own(name):
+        module, _, attribute = name.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise UsageError(f"`{kind}` {name} cannot be loaded: {error}") from None
     if name not in classes:
         raise UsageError(f"`{kind}` {name} is unknown; known: {', '.join(classes)}")
     return getattr(importlib.import_module(f"llmhd_tools.train.{package}.{name.replace('-', '_')}"), classes[name])
@@ -74,7 +81,7 @@ def parse(config: Config, words: Sequence[str]) -> dict[str, Any]:
 def known(settings: Mapping[str, Any]) -> bool:
     """Whether settings from a model name methods that are here, with all their options and no others."""
     methods = named(settings)
-    if any(method not in _KNOWN[kind][1] for kind, method in methods.items()):
+    if any(method not in _KNOWN[kind][1] and not is_own(method) for kind, method in methods.items()):
         return False
     wanted = {spec.name: type(spec.default) for spec in _declared(methods)}
     return {name: type(value) for name, value in settings["options"].items()} == wanted

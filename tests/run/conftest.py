@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import THRESHOLDS
 
 from llmhd_tools.cli import app as cli
 from llmhd_tools.files.ids import Ids
@@ -165,7 +164,7 @@ def pipe_stages(loss, denoise, epochs=4, *, selection="variance", scope="noisy",
         if denoise == "none" or epoch <= 2:
             stages.append([train])
             continue
-        train += ["--samples", f"epoch-{epoch}-samples.npz", *THRESHOLDS]
+        train += ["--samples", f"epoch-{epoch}-samples.npz", "--alpha", 12]
         train += [
             "--verdicts",
             f"epoch-{epoch}-verdicts.jsonl",

@@ -71,8 +71,8 @@ def test_a_config_file_may_list_what_words_separate_by_commas(llmhd, config):
         (CONFIG + "alpa = 3\n", "'alpa' is not an option of run"),
         (CONFIG + 'train = "x.jsonl"\n', "'train' is not an option of run"),
         (CONFIG.replace('"bpr"', '"hinge"'), "'hinge' is unknown"),
-        (CONFIG.replace("dim = 8", 'dim = "eight"'), "'--dim'"),
-        (CONFIG.replace("dim = 8", "dim = 0"), "'--dim'"),
+        (CONFIG.replace("dim = 8", 'dim = "eight"'), "--dim 0 is below 1"),
+        (CONFIG.replace("dim = 8", "dim = 0"), "--dim 0 is below 1"),
         (CONFIG.replace("dim = 8", "dim = true"), "'dim' must be a number or a string"),
         (CONFIG.replace("keep = true", 'keep = "yes"'), "'keep' must be true or false"),
         (CONFIG + 'config = "y.toml"\n', "'config' is not an option of run"),
@@ -97,13 +97,14 @@ def test_a_folder_that_holds_a_run_is_refused_without_resume(llmhd, words, snaps
 
 
 @pytest.mark.parametrize(
-    "change", [("--lr", 0.03), ("--seed", 4), ("--denoise", "loss"), ("--window", 4), ("--valid", "test.jsonl")]
+    ("change", "was"),
+    [(("--lr", 0.03), "0.02"), (("--seed", 4), "3"), (("--denoise", "loss"), "none"), (("--window", 4), "3")],
 )
-def test_resume_with_other_settings_is_refused(llmhd, words, snapshot, change):
+def test_resume_with_other_settings_is_refused(llmhd, words, snapshot, change, was):
     llmhd(*words("bpr", "none"), "--epochs", 2, "-o", "run")
     before = snapshot(llmhd.folder / "run")
     told = llmhd.refused(2, *words("bpr", "none"), "--epochs", 2, *change, "-o", "run", "--resume")
-    assert f"{change[0]} differs from the run in run; --resume needs the same" in told
+    assert f"{change[0]} differs from the run in run (there {was}); --resume needs the same" in told
     assert snapshot(llmhd.folder / "run") == before
 
 
@@ -114,7 +115,11 @@ def test_resume_on_other_interactions_is_refused(llmhd, words, snapshot):
     kept = path.read_text()
     path.unlink()  # a link to the world's file
     path.write_text(kept + json.dumps({"user": "u0", "item": "new"}) + "\n")
-    assert "was trained on other interactions" in llmhd.refused(1, *words("bpr", "none"), "-o", "run", "--resume")
+    told = "--train has other content than when the run in run began; --resume needs the same"
+    assert told in llmhd.refused(2, *words("bpr", "none"), "-o", "run", "--resume")
+    assert told.replace("train", "valid") in llmhd.refused(
+        2, *words("bpr", "none"), "--valid", "test.jsonl", "-o", "run", "--resume"
+    )
     assert snapshot(llmhd.folder / "run") == before
 
 

@@ -73,9 +73,13 @@ def test_the_example_is_a_scorer_as_it_stands(llmhd, words):
     assert "the scorer gave none" not in llmhd.err
 
 
-@pytest.mark.parametrize("program", ["cat", "cat > /dev/null"])
-def test_a_scorer_without_a_score_is_told(llmhd, words, program):
-    llmhd(*words("bpr", "llmhd", "--scorer", f"sh -c '{program}'", "-o", "run"))
+def test_a_scorer_that_loses_rows_is_refused(llmhd, words):
+    told = llmhd.run(*words("bpr", "llmhd", "--scorer", "sh -c 'head -n 9'", "-o", "run"))
+    assert told[0] == 1 and "the scorer returned 9 of " in llmhd.err.splitlines()[-1]
+
+
+def test_a_scorer_without_a_score_is_told(llmhd, words):
+    llmhd(*words("bpr", "llmhd", "--scorer", "cat", "-o", "run"))
     assert "candidates a score, so it rescues none" in llmhd.err
 
 
