@@ -15,28 +15,11 @@ from llmhd_tools.files.tables import Table, to_records
 from llmhd_tools.importers.dates import moment
 from llmhd_tools.importers.source import Interactions, Source
 from llmhd_tools.importers.text import BadRows
+from llmhd_tools.settings import Filtering, Splitting
 from llmhd_tools.stages.census import odd_ids, summary, texts_of_items, used
 from llmhd_tools.stages.split import Filtered, filter_rows, overlaps, split_rows, strangers
 
 Keep = Callable[[Record], None]
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What is done with the rows."""
-
-    min_rating: float | None
-    core: int
-    repeats: str
-    split: str
-    split_by: str | None
-    split_at: str | None
-    seed: int
-
-    def made(self, format: str, reading: Record) -> Record:
-        """How the dataset was made; ``reading`` are the options of the format's reader."""
-        record = made("import", {"format": format, **reading, **vars(self)}, {})
-        return {"made": {name: value for name, value in record.items() if name != "inputs"}}  # files are not digested
 
 
 @dataclass
@@ -47,6 +30,12 @@ class Dataset:
     pool: Table | None = None
     read: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
+
+
+def made_by(format: str, reading: Record, filtering: Filtering, splitting: Splitting) -> Record:
+    """How the dataset was made; ``reading`` are the options of the format's reader."""
+    record = made("import", {"format": format, **reading, **vars(filtering), **vars(splitting)}, {})
+    return {"made": {name: value for name, value in record.items() if name != "inputs"}}  # files are not digested
 
 
 def cuts_of(text: str | None) -> list[float]:
@@ -74,20 +63,18 @@ def rejecting(path: str | None) -> Iterator[Keep | None]:
         yield keep
 
 
-def filtered(found: Source, name: str, choices: Choices, keep: Keep | None) -> Dataset:
+def filtered(found: Source, name: str, how: Filtering, splitting: Splitting, keep: Keep | None) -> Dataset:
     """The dataset of what was read. Rows left out go to ``keep``."""
     done = Dataset(read=len(found.interactions))
     if found.splits:
-        if choices.min_rating is not None or choices.core > 1:
+        if how.min_rating is not None or how.k_core > 1:
             raise UsageError(f"{name} comes with its own split; `min_rating` and `k_core` would spoil it")
-        for part, rows in found.splits.items():
-            table = _filter(rows, Choices(None, 1, choices.repeats, "", None, None, 0), done, keep)
-            done.parts[part] = table.table
+        done.parts = {part: _filter(rows, how, done, keep).table for part, rows in found.splits.items()}
         return done
-    kept = _filter(found.interactions, choices, done, keep)
+    kept = _filter(found.interactions, how, done, keep)
     done.pool = kept.pool
-    cuts = cuts_of(choices.split_at)
-    done.parts = split_rows(kept.table, choices.split, choices.split_by, choices.seed, cuts)
+    cuts = cuts_of(splitting.split_at)
+    done.parts = split_rows(kept.table, splitting.split, splitting.split_by, splitting.seed, cuts)
     if not len(next(iter(done.parts.values()))):
         when = kept.table["timestamp"]
         raise InputError(
@@ -96,9 +83,9 @@ def filtered(found: Source, name: str, choices: Choices, keep: Keep | None) -> D
     return done
 
 
-def _filter(rows: Interactions, choices: Choices, done: Dataset, keep: Keep | None) -> Filtered:
+def _filter(rows: Interactions, how: Filtering, done: Dataset, keep: Keep | None) -> Filtered:
     table = rows.table()
-    result = filter_rows(table, choices.min_rating, choices.core, choices.repeats)
+    result = filter_rows(table, how.min_rating, how.k_core, how.repeats)
     for reason, gone in result.left_out.items():
         done.left_out[reason] = done.left_out.get(reason, 0) + len(gone)
         if keep is None:

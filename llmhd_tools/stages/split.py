@@ -15,7 +15,6 @@ from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.tables import Table
 
 SPLITS = ("train", "valid", "test")
-REPEATS = ("last", "first", "weight")
 LEAVE_ONE_OUT = "leave-one-out"
 Rows = NDArray[np.intp]
 
@@ -110,8 +109,6 @@ def _parts(table: Table, ratios: tuple[float, float, float], by: str, rng: np.ra
         return split.split_global(table["user"], table["item"], ratios, rng=rng)
     if by == "user":
         return split.split_per_user(table["user"], ratios, rng=rng)
-    if by not in ("time", "global-time"):
-        raise UsageError(f"`split_by` {by} is unknown; choose from global, user, time, global-time")
     times = _times(table, f"`split_by` {by}")
     if by == "time":
         return split.split_by_time(table["user"], times, ratios)

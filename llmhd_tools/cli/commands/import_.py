@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from llmhd_tools.cli.options import Quiet, Seed, Verbose, one_of
-
-Name = str | None
-TEXTS = ("texts_item", "text", "title", "texts_delimiter", "texts_encoding")  # options about --texts
-READING = (
-    *("user", "item", "rating", "timestamp", "weight", "noise", "time_format"),
-    *("delimiter", "quote", "escape", "header", "encoding", "texts", *TEXTS),
-)  # the options that a format's reader may take
+from llmhd_tools.cli.options import File, Quiet, Verbose, file, find_idle, find_unused, takes
+from llmhd_tools.settings import Columns, Filtering, Form, Splitting, Texts
 
 
+@takes()
 def command(
     context: typer.Context,
     format: Annotated[
@@ -23,99 +18,18 @@ def command(
         typer.Argument(help="rlmrec, recbole, movielens, lightgcn, csv, tsv, jsonl, parquet or npz.", metavar="FORMAT"),
     ],
     output: Annotated[str, typer.Option("-o", "--output", help="The folder to write into.", metavar="FOLDER")],
+    columns: Columns,
+    form: Form,
+    of_items: Texts,
+    filtering: Filtering,
+    splitting: Splitting,
     source: Annotated[
-        Name,
+        str | None,
         typer.Argument(help="The folder or file to import; - is stdin, for csv, tsv and jsonl.", metavar="SOURCE"),
     ] = None,
-    user: Annotated[Name, typer.Option("--user", help="Column of users, where columns have names. [user]")] = None,
-    item: Annotated[Name, typer.Option("--item", help="Column of items. [item]")] = None,
-    rating: Annotated[Name, typer.Option("--rating", help="Column of ratings.")] = None,
-    timestamp: Annotated[Name, typer.Option("--timestamp", help="Column of times: numbers or dates.")] = None,
-    weight: Annotated[Name, typer.Option("--weight", help="Column of weights, such as counts of plays.")] = None,
-    noise: Annotated[
-        Name,
-        typer.Option(
-            "--noise", help="Column that marks known noise by 1 or true, or by VALUE.", metavar="COLUMN[=VALUE]"
-        ),
-    ] = None,
-    time_format: Annotated[
-        Name,
-        typer.Option(
-            "--time-format",
-            help="How dates are written, as in %d/%m/%Y %H:%M; ISO dates and all that leave no doubt need none.",
-            metavar="FORMAT",
-        ),
-    ] = None,
-    delimiter: Annotated[
-        Name, typer.Option("--delimiter", help="Between the columns of a CSV or TSV.", metavar="CHARACTERS")
-    ] = None,
-    quote: Annotated[
-        Name,
-        typer.Option("--quote", help='Around cells, or none. [" for CSV, none between tabs]', metavar="CHARACTER"),
-    ] = None,
-    escape: Annotated[
-        Name, typer.Option("--escape", help="Before a quote or delimiter that is meant as such.", metavar="CHARACTER")
-    ] = None,
-    header: Annotated[
-        bool, typer.Option("--header/--no-header", help="Without a header the columns are called 1, 2, 3.")
-    ] = True,
-    encoding: Annotated[
-        Name, typer.Option("--encoding", help="Such as utf-16, cp1252, latin-1. [utf-8]", metavar="NAME")
-    ] = None,
-    texts: Annotated[
-        Name, typer.Option("--texts", help="Texts of the items: CSV, TSV, JSON Lines or Parquet.", metavar="FILE")
-    ] = None,
-    texts_item: Annotated[Name, typer.Option("--texts-item", help="Column of items there. [--item]")] = None,
-    text: Annotated[
-        list[str] | None,
-        typer.Option("--text", help="Column of texts there; repeat it to join several. [profile]"),
-    ] = None,
-    title: Annotated[Name, typer.Option("--title", help="Column of titles there.")] = None,
-    texts_delimiter: Annotated[
-        Name, typer.Option("--texts-delimiter", help="Between its columns. [--delimiter]", metavar="CHARACTERS")
-    ] = None,
-    texts_encoding: Annotated[
-        Name, typer.Option("--texts-encoding", help="Its encoding. [--encoding]", metavar="NAME")
-    ] = None,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out rows that cannot be read, with a count, and go on.")
-    ] = False,
-    rejected: Annotated[
-        Name, typer.Option("--rejected", help="Where to keep every row left out, with the reason.", metavar="FILE")
-    ] = None,
-    repeats: Annotated[
-        str,
-        typer.Option(
-            "--repeats",
-            help="Which row of a repeated pair stays: last or first, by time, else in the file; weight: the last, with the "
-            "number of rows (or the sum of --weight) as its weight.",
-            callback=one_of("last", "first", "weight"),
-        ),
-    ] = "last",
-    min_rating: Annotated[float | None, typer.Option("--min-rating", help="Keep ratings from here up.")] = None,
-    low_rated: Annotated[
-        Name, typer.Option("--low-rated", help="Where to keep the rows below --min-rating.", metavar="FILE")
-    ] = None,
-    core: Annotated[int, typer.Option("--k-core", help="Drop users and items with fewer rows, repeatedly.", min=1)] = 1,
-    split: Annotated[
-        str,
-        typer.Option("--split", help="Shares of train:valid:test, leave-one-out (of each user one each), or none."),
-    ] = "3:1:1",
-    split_by: Annotated[
-        Name,
-        typer.Option(
-            "--split-by",
-            help="global (drawn; every user and item keeps a train row), user (drawn from each user's), time (each user's "
-            "newest held out) or global-time (the newest of all held out). [global; leave-one-out: time or user]",
-        ),
-    ] = None,
-    split_at: Annotated[
-        Name,
-        typer.Option(
-            "--split-at", help="The first day (or time) of valid and of test, for all users.", metavar="DATE[,DATE]"
-        ),
-    ] = None,
-    seed: Seed = 0,
+    texts: Annotated[File, file("--texts", "Texts of the items: CSV, TSV, JSON Lines or Parquet.")] = None,
+    low_rated: Annotated[File, file("--low-rated", "Where to keep the rows below --min-rating.")] = None,
+    rejected: Annotated[File, file("--rejected", "Where to keep every row left out, with the reason.")] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -138,7 +52,6 @@ def command(
         --timestamp unixReviewTime --split-at 2014-01-01,2014-04-01 --texts meta.jsonl.gz --text title
     """
     from llmhd_tools import notes
-    from llmhd_tools.cli.options import find_idle
     from llmhd_tools.errors import UsageError
     from llmhd_tools.files.dataset import dataset_folder, write_dataset
     from llmhd_tools.files.tables import write_table
@@ -148,33 +61,38 @@ def command(
 
     if source is None:
         raise UsageError(_without_source(format))
-    choices = importing.Choices(min_rating, core, repeats, split, split_by, split_at, seed)
-    given = {name: context.params[name] for name in READING if context.params[name] not in (None, True, [], ())}
-    if texts is None and (word := next((name for name in TEXTS if name in given), None)):
-        raise UsageError(f"--{word.replace('_', '-')} is for --texts")
-    importing.cuts_of(split_at)
+    unused = find_unused(context)
+    importing.cuts_of(splitting.split_at)
+    reading = _given(columns, form, of_items)
     with dataset_folder(output):
         _check_files(output, source, texts, low_rated, rejected)
         with importing.rejecting(rejected) as keep:
-            bad = BadRows(skip_bad, keep)
-            found = read_source(format, source, bad, **given)
-            done = importing.filtered(found, source, choices, keep)
+            bad = BadRows(filtering.skip_bad, keep)
+            found = read_source(format, source, bad, **reading, **({"texts": texts} if texts else {}))
+            done = importing.filtered(found, source, filtering, splitting, keep)
             if low_rated is not None and done.pool is None:
                 raise UsageError("--low-rated needs --min-rating, and a source without a split of its own")
-            record = choices.made(format, {k: v for k, v in given.items() if k != "texts"}) | importing.tell(
-                found, done, bad, split_by == "time"
-            )
+            record = importing.made_by(format, reading, filtering, splitting)
+            record |= importing.tell(found, done, bad, splitting.split_by == "time")
             written = write_dataset(output, done.parts, importing.texts_to_write(found), record)
             if low_rated is not None and done.pool is not None:
                 write_table(low_rated, done.pool)
                 written[low_rated] = len(done.pool)
+    idle = ""
     if found.splits:
         idle = find_idle(context, ("split", "split_by", "split_at", "seed"), "a source without a split of its own")
-    else:
-        idle = find_idle(context, ("split", "split_by"), "shares of rows, not --split-at") if split_at else ""
-    if idle:
-        notes.note(idle)
+    elif splitting.split_at:
+        idle = find_idle(context, ("split", "split_by"), "shares of rows, not --split-at")
+    for sentence in filter(None, (unused, idle)):
+        notes.note(sentence)
     notes.note(", ".join(f"{path} {count:,}" for path, count in written.items()))
+
+
+def _given(columns: Columns, form: Form, of_items: Texts) -> dict[str, Any]:
+    """What was said about the source, by the names that readers have for it."""
+    told = {**vars(columns), **vars(form), **vars(of_items)}
+    told["title"] = told.pop("titles")
+    return {name: value for name, value in told.items() if value not in (None, True, ())}
 
 
 def _without_source(format: str) -> str:
