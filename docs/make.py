@@ -17,7 +17,8 @@ from pathlib import Path
 import llmhd_tools
 from llmhd_tools import settings
 from llmhd_tools.cli.app import GROUPS, main
-from llmhd_tools.files.schema import KINDS, TYPES, Kind
+from llmhd_tools.files.fields import TYPES, Kind
+from llmhd_tools.files.schema import KINDS
 from llmhd_tools.files.tables import read_table, to_records
 from llmhd_tools.registry import BACKBONES, DENOISERS, SAMPLERS
 from llmhd_tools.report.layout import lay_out
@@ -36,14 +37,17 @@ FORMATS_HEAD = """# File formats
 Every table has a text form and a binary form with the same content; `llmhd convert A B` turns one into the other and
 `llmhd validate FILE...` checks any file.
 
-- **Text** is JSON Lines: one object a line, UTF-8, no header, so `head`, `jq`, `shuf`, pandas all work. Blank lines are
-  skipped; a byte-order mark and CRLF are accepted; NaN, repeated keys and half surrogates are refused with file and line.
+- **Text** is JSON Lines: one object a line, UTF-8, no header, so `head`, `jq`, `shuf`, polars, DuckDB all work. pandas makes
+  numbers of ids ("007" becomes 7) unless told not to: `pd.read_json("train.jsonl", lines=True, dtype=False)`. Blank lines
+  are skipped; a byte-order mark and CRLF are accepted; NaN, repeated keys and half surrogates are refused with file and line.
 - **Binary** is NPZ: one array per column plus `meta`, a JSON record with `kind`, `schema` and `made` (the command, its
   version, resolved parameters and content digests of its inputs: no clock, host, user or file name). Arrays of texts and
-  ids are UTF-8 JSON as bytes. The zip comment holds the SHA-256 of all that stands before it; `validate` checks it.
+  ids are UTF-8 JSON as bytes. The zip comment holds the SHA-256 of all that stands before it; `validate` checks it. A
+  file of your own has none: it is good all the same.
 - Ids are your own strings or integers. `5` and `"5"` name the same thing, `"05"` another; an id is written back as it was
   first spelt. Fractions, booleans and empty strings are no ids.
 - Unknown fields of a record pass through untouched. A missing optional value is left out (null is read as missing).
+- `.npz` is binary; `.jsonl`, `.json`, `.ndjson` and names without a suffix are text; another suffix, such as .csv, is refused.
 - `.gz` and `.zst` by suffix; `-` is stdin or stdout, as JSONL. A stream carries no `meta`: where that is needed
   (`prune` needs the first step of JSONL samples) there is an option.
 - `noisy`, `judged`, `verdicts`, `flags`, `suspects` and `relations` may be empty; the others may not. An upstream

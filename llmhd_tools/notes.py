@@ -38,6 +38,11 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def many(count: int, noun: str) -> str:
+    """A count with its noun, such as ``1 row`` or ``2,000 rows``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
     """The items, while a face that shows progress shows it."""
     bar = BAR.get()

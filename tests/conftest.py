@@ -23,6 +23,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join([_HOME, *filter(None, [os.environ.get
 # `bin/test fast` leaves these out.
 SLOW = (
     "cli/test_bad_inputs.py",
+    "cli/test_good_cases.py",
     "cli/test_help.py",
     "faults",
     "parity",

@@ -23,7 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "importers": {"files"},
     "llm": {"files"},
     "train": {"core"},
-    "stages": {"core", "files", "llm", "train"},
+    "stages": {"core", "files", "importers", "llm", "train"},
     "measure": {"core", "files", "llm", "stages", "train"},
     "runs": {"core", "files", "llm", "train", "stages", "measure"},
     "report": {"core", "files"},

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmhd_tools.core.arrays import Codes, Counts, Floats, pair_keys
+from llmhd_tools.core.arrays import Codes, Counts, Floats, Mask, pair_keys
+from llmhd_tools.core.ties import Ties
 
 Hits = NDArray[np.bool_]
 
@@ -88,28 +89,38 @@ class ByUser:
 
 
 def top_items(
-    scores: NDArray[np.float32], k: int, wanted: NDArray[np.float32] | None = None
+    scores: NDArray[np.float32],
+    k: int,
+    wanted: NDArray[np.float32] | None = None,
+    ranked: Callable[[int], NDArray[np.int64]] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Columns of the k largest scores of each row, best first: the rows' numbers, and their columns (rows, k).
 
     Two stages: the k best lie in the k groups of largest maximum, and a maximum costs a tenth of a selection. A group
     is every ``chunks``-th column, so that the maxima are taken over whole rows of memory. The least of those k maxima
     bounds the k-th score from below, so rows whose ``wanted`` (rows,) score is under it may be left out.
+
+    Of equal scores any may stand first. Where that is not good enough, ``ranked`` gives the list (k,) of a row in which a
+    score above -inf stands twice, or once more behind the list: to see that, one more than k are selected.
     """
     rows, columns = np.arange(len(scores)), scores.shape[1]
+    k = min(k, columns)
+    more = min(k + (ranked is not None), columns)
     chunks = columns // _CHUNK
-    if chunks <= k or k >= columns:
-        return rows, _select(scores, min(k, columns))
+    if chunks <= more or more >= columns:
+        return rows, _untied(scores, rows, _select(scores, more), k, ranked)
     groups = scores[:, : chunks * _CHUNK].reshape(len(rows), _CHUNK, chunks)
     most = groups.max(1)
-    best = np.argpartition(-most, k - 1, axis=1)[:, :k]
+    best = np.argpartition(-most, more - 1, axis=1)[:, :more]
     if wanted is not None:
-        rows = np.flatnonzero(wanted >= np.take_along_axis(most, best, axis=1).min(1))
+        maxima = np.take_along_axis(most, best, axis=1)
+        rows = np.flatnonzero(wanted >= np.partition(maxima, more - k, axis=1)[:, more - k])
         best = best[rows]
-    where = (best[:, None] + chunks * np.arange(_CHUNK)[:, None]).reshape(len(rows), _CHUNK * k)
+    where = (best[:, None] + chunks * np.arange(_CHUNK)[:, None]).reshape(len(rows), _CHUNK * more)
     rest = np.arange(chunks * _CHUNK, columns)
     where = np.concatenate([where, np.broadcast_to(rest, (len(rows), len(rest)))], axis=1)
-    return rows, np.take_along_axis(where, _select(scores[rows[:, None], where], k), axis=1)
+    top = np.take_along_axis(where, _select(scores[rows[:, None], where], more), axis=1)
+    return rows, _untied(scores, rows, top, k, ranked)
 
 
 def _select(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
@@ -118,14 +129,46 @@ def _select(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     return np.take_along_axis(top, order, axis=1)
 
 
+def _untied(
+    scores: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    top: NDArray[np.int64],
+    k: int,
+    ranked: Callable[[int], NDArray[np.int64]] | None,
+) -> NDArray[np.int64]:
+    """The first k of ``top`` (rows, k or k + 1), but of the rows with equal scores there the list that ``ranked`` gives."""
+    if ranked is None:
+        return top
+    value = scores[rows[:, None], top]
+    equal = ((value[:, 1:] == value[:, :-1]) & (value[:, 1:] > -np.inf)).any(1)
+    top = np.ascontiguousarray(top[:, :k])
+    for place in np.flatnonzero(equal):
+        top[place] = ranked(int(rows[place]))
+    return top
+
+
+def ranker(
+    ties: Ties, block: NDArray[np.int64], scores: NDArray[np.float32], tested: Mask, k: int
+) -> Callable[[int], NDArray[np.int64]]:
+    """What ranks a row of a block of users by ``ties``; ``scores`` and ``tested`` are (users of the block, items)."""
+    return lambda row: ties.ranked(int(block[row]), scores[row], tested[row], min(k, scores.shape[1]))
+
+
 def hits_at(
-    users: NDArray[np.float32], items: NDArray[np.float32], test: ByUser, exclude: Sequence[ByUser], k: int
+    users: NDArray[np.float32],
+    items: NDArray[np.float32],
+    test: ByUser,
+    exclude: Sequence[ByUser],
+    k: int,
+    ties: Ties | None = None,
 ) -> tuple[NDArray[np.int64], Hits, Counts]:
     """Rank all items for every user with test items; excluded items never appear in the list.
 
     ``users`` (n, d) and ``items`` (m, d) are embeddings. A test item that is also excluded is ranked (card §1.5: history
-    minus the split's own positives). Returns the users' codes, their hits (users, k) and numbers of test items.
+    minus the split's own positives). Equal scores are ranked by ``ties``, by codes if None. Returns the users' codes, their
+    hits (users, k) and numbers of test items.
     """
+    ties = ties or Ties(range(len(users)), range(len(items)))
     relevant = np.diff(test.start)
     wanted = np.flatnonzero(relevant)
     hits = np.zeros((len(wanted), k), dtype=bool)
@@ -148,7 +191,7 @@ def hits_at(
                 scores[row[hidden], item[hidden]] = -np.inf
             most = np.full(len(block), -np.inf, scores.dtype)
             np.maximum.at(most, marked[0], scores[marked])
-            rows, top = top_items(scores, k, most)
+            rows, top = top_items(scores, k, most, ranker(ties, block, scores, tested, k))
             hits[start + rows, : top.shape[1]] = tested[rows[:, None], top]
             tested[marked] = False
 

@@ -6,27 +6,40 @@ a part number per row, so rows keep their order and their other columns. Randomn
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmhd_tools.core.arrays import Codes, Mask
+from llmhd_tools.core.arrays import Codes, Floats, Mask, pair_keys
 
 Parts: TypeAlias = NDArray[np.int8]  # (N,) index into ratios: 0 train, 1 valid, 2 test
 
 RATIOS = (3.0, 1.0, 1.0)
 
 
-def dedupe(user: Codes, item: Codes, timestamp: NDArray[np.float64] | None = None) -> Mask:
-    """(N,) True for one row of each (user, item): the latest by ``timestamp`` (ties: the first row), else the first."""
-    rows = np.arange(len(user))
-    newest = rows if timestamp is None else -timestamp
-    order = np.lexsort((rows, newest, item, user))
+def dedupe(user: Codes, item: Codes, timestamp: Floats | None = None, *, first: bool = False) -> Mask:
+    """(N,) True for one row of each (user, item): the newest by ``timestamp``, or without times the last one.
+
+    With ``first`` it is the oldest, or without times the first one. Of rows of one time their order decides likewise.
+    """
+    pairs = _pairs(user, item)
+    order = np.argsort(pairs, kind="stable") if timestamp is None else np.lexsort((timestamp, pairs))  # both stable
+    starts = _starts(pairs[order])
     keep = np.zeros(len(user), dtype=np.bool_)
-    keep[order[_starts(user[order], item[order])]] = True
+    keep[order[starts if first else np.append(starts[1:], True)[: len(order)]]] = True
     return keep
+
+
+def pair_weights(user: Codes, item: Codes, weight: Floats | None = None) -> Floats:
+    """(N,) how often the row's pair occurs, or with ``weight`` (N,) the sum of that over its rows."""
+    _, pair = np.unique(_pairs(user, item), return_inverse=True)
+    return np.asarray(np.bincount(pair, weight)[pair], dtype=np.float64)
+
+
+def _pairs(user: Codes, item: Codes) -> NDArray[np.int64]:
+    return pair_keys(user, item, int(item.max(initial=-1)) + 1)
 
 
 def rating_floor(rating: NDArray[np.float64], floor: float) -> tuple[Mask, Mask]:
@@ -77,12 +90,42 @@ def split_per_user(user: Codes, ratios: Sequence[float] = RATIOS, *, rng: np.ran
 
     Every user has a train row; an item may have none.
     """
-    return _cut(user, rng.permutation(len(user)), ratios)
+    return _cut(user, rng.permutation(len(user)), lambda count: user_sizes(count, ratios))
 
 
 def split_by_time(user: Codes, timestamp: NDArray[np.float64], ratios: Sequence[float] = RATIOS) -> Parts:
     """(N,) part of every row: each user's rows oldest to newest (ties: row order), cut as by ``split_per_user``."""
-    return _cut(user, np.argsort(timestamp, kind="stable"), ratios)
+    return _cut(user, np.argsort(timestamp, kind="stable"), lambda count: user_sizes(count, ratios))
+
+
+def leave_one_out(user: Codes, timestamp: Floats | None = None, *, rng: np.random.Generator) -> Parts:
+    """(N,) part of every row: of each user the newest row is test (part 2), the one before it valid, the rest train.
+
+    Ties in time: row order. Without times both are drawn. A user of two rows has none in valid, of one only train's, as in
+    RecBole.
+    """
+    order = rng.permutation(len(user)) if timestamp is None else np.argsort(timestamp, kind="stable")
+    return _cut(user, order, _one_each)
+
+
+def _one_each(count: NDArray[np.int64]) -> NDArray[np.int64]:
+    test, valid = (count > 1).astype(np.int64), (count > 2).astype(np.int64)
+    return np.stack([count - valid - test, valid, test], axis=1)
+
+
+def time_cuts(timestamp: Floats, ratios: Sequence[float] = RATIOS) -> list[float]:
+    """The times from which rows are in part 1, 2, … so that the oldest of all rows are train: one cut for all users.
+
+    Part p > 0 gets floor(N ratio_p / sum) rows or more: rows of one time are in one part, the later. ``inf``: no row.
+    """
+    ends = np.cumsum(_sizes(np.array([len(timestamp)]), ratios, fill=False)[0])[:-1]
+    when = np.sort(timestamp)
+    return [float(when[end]) if end < len(when) else np.inf for end in ends]
+
+
+def split_at(timestamp: Floats, cuts: Sequence[float]) -> Parts:
+    """(N,) part of every row: how many of the ascending ``cuts`` are at or before its time."""
+    return np.searchsorted(np.asarray(cuts), timestamp, side="right").astype(np.int8)
 
 
 def user_sizes(count: NDArray[np.int64], ratios: Sequence[float] = RATIOS) -> NDArray[np.int64]:
@@ -109,15 +152,15 @@ def _sizes(count: NDArray[Any], ratios: Sequence[float], *, fill: bool) -> NDArr
     return sizes
 
 
-def _cut(user: Codes, order: NDArray[np.intp], ratios: Sequence[float]) -> Parts:
-    """Cuts every user's rows, taken in ``order`` (a permutation of all rows), to the user's sizes."""
+def _cut(user: Codes, order: NDArray[np.intp], sizes: Callable[[NDArray[np.int64]], NDArray[np.int64]]) -> Parts:
+    """Cuts every user's rows, taken in ``order`` (a permutation of all rows), to ``sizes`` (users, parts) of their counts."""
     if not len(user):
         return np.zeros(0, dtype=np.int8)
     by_user = order[np.argsort(user[order], kind="stable")]
     start = np.flatnonzero(_starts(user[by_user]))
     count = np.diff(start, append=len(user))
     rank = np.arange(len(user)) - np.repeat(start, count)
-    ends = np.repeat(np.cumsum(user_sizes(count, ratios), axis=1), count, axis=0)  # (N, parts)
+    ends = np.repeat(np.cumsum(sizes(count), axis=1), count, axis=0)  # (N, parts)
     parts = np.empty(len(user), dtype=np.int8)
     parts[by_user] = (rank[:, None] >= ends).sum(axis=1)
     return parts

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmhd_tools.errors import InputError
+from llmhd_tools.files.fields import Field, Type
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.npz import pack_json, unpack_json
-from llmhd_tools.files.schema import Field, Type
 
 Column = NDArray[Any] | list[Any]
 Where = Callable[[int], str]  # ``file:line`` of a row
@@ -139,14 +139,22 @@ def _in_range(spec: Field, column: NDArray[Any], absent: NDArray[np.bool_], wher
         bad |= column < low
     if high is not None:
         bad |= column > high
+    if spec.above is not None:
+        bad |= column <= spec.above
     bad &= ~absent
     if bad.any():
         row = int(np.argmax(bad))
-        must = "finite" if endless[row] else f"at least {low:g}" if high is None else f"{low:g}..{high:g}"
+        must = "finite" if endless[row] else _range(spec, low, high)
         raise InputError(f"'{spec.name}' is {column[row]:g}, must be {must}", where=where(row))
     if spec.type == "number":
         exact = exact + 0  # no negative zero, which text would lose
     return exact.astype(dtype, copy=False)
+
+
+def _range(spec: Field, low: float | None, high: float | None) -> str:
+    if spec.above is not None:
+        return f"above {spec.above:g}"
+    return f"at least {low:g}" if high is None else f"{low:g}..{high:g}"
 
 
 def from_stored(spec: Field, array: NDArray[Any], ids: Ids | None, source: str) -> Column:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+from collections.abc import Collection, Iterator
+
 from llmhd_tools.errors import InputError, UsageError
-from llmhd_tools.files.jsonl import Record, read_all
+from llmhd_tools.files.jsonl import Record, read_all, read_records
 from llmhd_tools.files.npz import read_arrays, unpack_json
-from llmhd_tools.files.schema import KINDS
-from llmhd_tools.files.streams import suffix_of
-from llmhd_tools.files.tables import Table, fitting, from_records, read_table, write_table
+from llmhd_tools.files.schema import KINDS, fitting
+from llmhd_tools.files.streams import TABLES, check_output, suffix_of
+from llmhd_tools.files.tables import Table, from_records, read_table, write_table
 from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
 
 
@@ -16,8 +20,7 @@ def read_any(path: str, kind: str | None = None, *, verify: bool = False) -> Tab
 
     Raises UsageError for an unknown ``kind``, InputError for a file that is damaged or does not tell its kind.
     """
-    if kind is not None and kind not in KINDS:
-        raise UsageError(f"--kind {kind} is unknown; known: {', '.join(KINDS)}")
+    check_kind_name(kind)
     if suffix_of(path) == ".npz":
         arrays = read_arrays(path, verify=verify)
         meta = unpack_json(arrays["meta"], path, "meta") if "meta" in arrays else None
@@ -31,11 +34,55 @@ def read_any(path: str, kind: str | None = None, *, verify: bool = False) -> Tab
 
 
 def write_any(path: str, content: Table | Tensors) -> None:
-    """Write a table (by the suffix as NPZ or JSONL) or tensors (NPZ); a file appears whole or not at all."""
+    """Write a table (by the suffix as NPZ or JSONL) or tensors (NPZ); a file appears whole or not at all.
+
+    Raises InputError for a suffix that says another form, such as .csv.
+    """
+    check_output(path, forms=TABLES if isinstance(content, Table) else (".npz",))
     if isinstance(content, Table):
         write_table(path, content)
     else:
         write_tensors(path, content)
+
+
+def check_kind_name(kind: str | None) -> None:
+    """Raise UsageError for a kind that there is not."""
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"`kind` {kind} is unknown; known: {', '.join(KINDS)}")
+
+
+def faults(path: str, kind: str | None = None, limit: int = 20) -> tuple[list[InputError], bool]:
+    """What is wrong with the lines of a JSONL file, in their order, at most ``limit``; and whether there is more.
+
+    Of a line the first fault only. None where no line alone is wrong, or where the file tells no kind.
+    """
+    found: list[tuple[float, InputError]] = []
+    lines: list[int] = []
+    records: list[Record] = []
+    for number, record in read_records(path, lambda error: found.append((lines[-1] + 0.5 if lines else 0, error))):
+        lines.append(number)
+        records.append(record)
+        if len(found) > limit:
+            break
+    keys = set().union(*records)
+    kind = kind or fitting(keys)
+    if kind and all(spec.name in keys for spec in KINDS[kind].fields if spec.required):
+        found += itertools.islice(_wrong(kind, records, path, lines), limit + 1)
+        found.sort(key=lambda one: one[0])
+    return [error for _, error in found[:limit]], len(found) > limit
+
+
+def _wrong(kind: str, records: list[Record], path: str, lines: list[int]) -> Iterator[tuple[float, InputError]]:
+    """The records that are wrong by themselves, found by halving."""
+    try:
+        from_records(kind, [dict(record) for record in records], path, lines)
+    except InputError as error:
+        if len(records) == 1:
+            yield lines[0], error
+            return
+        half = len(records) // 2
+        yield from _wrong(kind, records[:half], path, lines[:half])
+        yield from _wrong(kind, records[half:], path, lines[half:])
 
 
 def guess_kind(path: str, records: list[Record]) -> str:
@@ -44,7 +91,20 @@ def guess_kind(path: str, records: list[Record]) -> str:
         raise InputError("holds no records", where=path)
     keys = set().union(*records)
     if not (kind := fitting(keys)):
-        raise InputError(
-            f"fits no known kind by its fields ({', '.join(sorted(keys)[:8])}); name it with --kind", where=path
-        )
+        fields = ", ".join(sorted(keys)[:8])
+        raise InputError(f"fits no known kind by its fields ({fields}); {_way_out(path, keys)}", where=path)
     return kind
+
+
+_USERS = re.compile("user|reviewer|customer|visitor|member|account|listener|author", re.IGNORECASE)
+_ITEMS = re.compile(
+    "item|movie|film|book|product|asin|sku|business|track|song|artist|article|game|parent", re.IGNORECASE
+)
+
+
+def _way_out(path: str, keys: Collection[str]) -> str:
+    """What to do with records that fit no kind: interactions under other names are imported."""
+    user, item = (next(filter(wanted.search, sorted(keys)), None) for wanted in (_USERS, _ITEMS))
+    if user and item and user != item:
+        return f"`llmhd import jsonl {path} --user {user} --item {item} -o FOLDER` reads interactions under such names"
+    return "name it with `kind`, or read interactions under other names with `llmhd import jsonl`"

@@ -26,6 +26,7 @@ Arrays = dict[str, NDArray[Any]]
 
 _SEAL = b"sha256:"
 _HEX = 64
+_END = struct.Struct("<4s16sH")  # a zip's last record: its mark, what it holds, the length of the comment behind it
 _FREE_SIZE = 256 << 20  # bytes that an archive may declare whatever its own size
 _MAX_RATIO = 200  # beyond that, unpacked bytes per byte of file; ours are stored unpacked, so 1
 _DAMAGE = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, zlib.error, struct.error)
@@ -88,7 +89,7 @@ def _sha256(stream: IO[bytes], size: int) -> bytes:
 
 
 def read_arrays(path: str, *, verify: bool = False) -> Arrays:
-    """Read every array of an NPZ. A seal is checked where there is one; with ``verify`` there must be one.
+    """Read every array of an NPZ. A seal is checked where there is one; ``verify`` refuses what may be left of one, too.
 
     Raises InputError for anything that is not whole, holds Python objects, or declares far more data than it can hold.
     """
@@ -106,9 +107,25 @@ def read_arrays(path: str, *, verify: bool = False) -> Arrays:
             if not source.read(2).startswith(b"PK"):
                 raise InputError("is not an NPZ file; is it the file that was meant?", where=path) from None
             raise InputError(f"is not a whole NPZ file ({error}); make it again", where=path) from None
-        if verify or comment.startswith(_SEAL):  # CRC-32 does not notice an array that the directory lost
+        if comment.startswith(_SEAL):  # CRC-32 does not notice an array that the directory lost
             _check_seal(path, source, comment)
+        elif verify and not _bare(source):
+            raise InputError("holds what is no whole seal: some byte was changed, or it was cut", where=path)
     return arrays
+
+
+def is_sealed(path: str) -> bool:
+    """Whether an NPZ that can be read has a seal; one that others wrote has none, so a changed byte cannot be told."""
+    with open_in(path) as stream:
+        source = stream if not packed(path) and path != STDIO and stream.seekable() else _in_memory(path, stream)
+        return not _bare(source)
+
+
+def _bare(source: IO[bytes]) -> bool:
+    """Whether an archive ends without any comment, as NumPy writes it."""
+    source.seek(-min(_END.size, source.seek(0, os.SEEK_END)), os.SEEK_END)
+    end = source.read()
+    return len(end) == _END.size and _END.unpack(end)[0::2] == (b"PK\5\6", 0)
 
 
 def _in_memory(path: str, stream: IO[bytes]) -> IO[bytes]:
@@ -156,8 +173,6 @@ def _member(path: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArr
 
 
 def _check_seal(path: str, source: IO[bytes], comment: bytes) -> None:
-    if not comment.startswith(_SEAL):
-        raise InputError("has no seal: llmhd did not write it, or it was changed", where=path)
     size = source.seek(0, os.SEEK_END)
     if _sha256(source, size - _HEX) != comment[len(_SEAL) :]:
         raise InputError("does not match its SHA-256 seal: some byte was changed; make it again", where=path)

@@ -2,58 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Collection
 
-Type = Literal["user", "item", "int", "label", "float32", "float", "number", "bool", "text"]
-
-TYPES: dict[Type, tuple[str, str]] = {
-    # what it is in JSONL, what it is in NPZ
-    "user": ("string or integer", "int32 code into `user_ids`"),
-    "item": ("string or integer", "int32 code into `item_ids`"),
-    "int": ("integer", "int64"),
-    "label": ("0 or 1", "int8"),
-    "float32": ("number", "float32"),
-    "float": ("number", "float64"),
-    "number": ("number", "float64, written back as an integer where it is one"),
-    "bool": ("true or false", "int8"),
-    "text": ("string", "UTF-8 JSON list"),
-}
-
-
-@dataclass(frozen=True)
-class Field:
-    """One column: its name, its type, whether each record must have it, and what it means.
-
-    Ids are in all records or in none, unless ``partly``.
-    """
-
-    name: str
-    type: Type
-    help: str
-    required: bool = True
-    low: float | None = None
-    high: float | None = None
-    partly: bool = False
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of file. ``forms`` says which of text and binary exist; unknown fields of a record pass through."""
-
-    name: str
-    schema: int
-    help: str
-    fields: tuple[Field, ...]
-    written_by: str
-    read_by: str
-    forms: tuple[str, ...] = ("text", "binary")
-    arrays: tuple[tuple[str, str], ...] = field(default=())
-    may_be_empty: bool = False
-
-    def __getitem__(self, name: str) -> Field:
-        return next(f for f in self.fields if f.name == name)
-
+from llmhd_tools.files.fields import Field, Kind
 
 _USER = Field("user", "user", "the user's id, the user's own spelling")
 _ITEM = Field("item", "item", "the item's id, the user's own spelling")
@@ -79,7 +30,8 @@ KINDS: dict[str, Kind] = {
                 _USER,
                 _ITEM,
                 Field("rating", "number", "the user's rating, on the source's own scale", False),
-                Field("timestamp", "number", "when, in the source's own unit", False),
+                Field("timestamp", "number", "when: the source's own number, or of a date the seconds since 1970 (UTC)", False),
+                Field("weight", "float", "how much the pair counts, such as how often it stood in the source", False, above=0),
                 Field("noise", "bool", "true: known to be noise; only measuring looks at it (`--noise`, `diagnose`)", False),
                 Field("hard", "bool", "true: known to be clean but hard; only `--noise` looks at it", False),
             ),
@@ -93,6 +45,20 @@ KINDS: dict[str, Kind] = {
                 Field("title", "text", "its title", False),
             ),
             "`import`, you", "all that reads texts", forms=("text",),
+        ),
+        Kind(
+            "rejected", 1, "Rows that an import left out. What it could read of one stands beside.",
+            (
+                Field("file", "text", "the name of the file that the row stood in"),
+                Field("line", "int", "its line there, from 1; of Parquet and NPZ its row", low=1),
+                Field("reason", "text", "why it was left out"),
+                Field("user", "user", "the user's id", False, partly=True),
+                Field("item", "item", "the item's id", False, partly=True),
+                Field("rating", "number", "the user's rating", False),
+                Field("timestamp", "number", "when", False),
+                Field("text", "text", "of a row that could not be read: the row itself", False),
+            ),
+            "`import --rejected`", "you", forms=("text",), may_be_empty=True,
         ),
         Kind(
             "profiles", 1, "What the users like, in words.",
@@ -245,3 +211,19 @@ KINDS: dict[str, Kind] = {
         ),
     )
 }  # fmt: skip
+
+
+def fitting(keys: Collection[str]) -> str | None:
+    """The kind whose required fields are all among ``keys`` and that knows most of them; None where there is none.
+
+    Only items have both ``item`` and ``profile``: what else an item has may be called as the fields of other kinds.
+    """
+    if {"item", "profile"} <= set(keys):
+        return "items"
+    fits = [
+        kind
+        for kind in KINDS.values()
+        if "text" in kind.forms and all(spec.name in keys for spec in kind.fields if spec.required)
+    ]
+    best = max(fits, key=lambda kind: (sum(f.name in keys for f in kind.fields), -len(kind.fields)), default=None)
+    return best.name if best else None

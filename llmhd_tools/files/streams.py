@@ -6,18 +6,21 @@ import contextlib
 import gzip
 import io
 import os
+import re
 import stat
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
 from llmhd_tools.errors import InputError
+from llmhd_tools.files.zstd import WideWindow, Zstd
 
 STDIO = "-"
 _PART = ".part"  # the end of a name while the file is being written
+TABLES = (".jsonl", ".json", ".ndjson", ".npz")  # the suffixes of what we write: the first three are JSON Lines
 MAX_LINE = 64 << 20  # bytes; a longer line is refused before it fills the memory
 
 
@@ -58,49 +61,17 @@ def _damage_told(path: str) -> Iterator[None]:
         yield
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise InputError(f"the compressed data is damaged or cut off ({error})", where=path) from None
+    except WideWindow:
+        way_out = f"unpack it first: zstd -d --long=31 {Path(path).name}"
+        raise InputError(f"is packed with a window of more than 128 MiB (zstd --long); {way_out}", where=path) from None
 
 
 def _unpack(path: str, raw: IO[bytes]) -> IO[bytes]:
     if path.endswith(".gz"):
         return cast(IO[bytes], gzip.GzipFile(fileobj=raw, mode="rb"))
     if path.endswith(".zst"):
-        return io.BufferedReader(cast(Any, _Zstd(raw)))
+        return io.BufferedReader(cast(Any, Zstd(raw)))
     return raw
-
-
-class _Zstd(io.RawIOBase):
-    """The unpacked bytes of zstd frames. Damage is an ``EOFError``, like gzip's; so is a frame that is cut off, which
-    zstandard's own reader takes for the end of the file."""
-
-    def __init__(self, raw: IO[bytes]) -> None:
-        self._raw = raw
-        self._frame: Any = None
-        self._packed = b""
-        self._ready = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        import zstandard
-
-        while not self._ready:
-            packed = self._packed or self._raw.read(1024)  # little at a time: a bomb unpacks to some MB, not to all
-            if not packed and self._frame is None:
-                return 0
-            if not packed:
-                raise EOFError("a frame is cut off")
-            self._frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
-            try:
-                self._ready = memoryview(self._frame.decompress(packed))
-            except zstandard.ZstdError as error:
-                raise EOFError(str(error)) from None
-            self._packed = self._frame.unused_data
-            if self._frame.eof:
-                self._frame = None
-        count = min(len(buffer), len(self._ready))
-        buffer[:count], self._ready = self._ready[:count], self._ready[count:]
-        return count
 
 
 def lines(path: str, stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
@@ -127,14 +98,31 @@ def _read_line(path: str, stream: IO[bytes]) -> bytes:
         raise InputError(f"cannot be read: {_reason(error)}", where=path) from None
 
 
-def check_output(path: str | None, inputs: Iterable[str | None] = ()) -> None:
+def check_output(
+    path: str | None, inputs: Iterable[str | None] = (), forms: Sequence[str] = TABLES, instead: str = ""
+) -> None:
     """Refuse an output that cannot be written, before any work is done.
 
-    Raises InputError where ``path`` is a folder, lies in a folder that is missing or read-only, or is one of ``inputs``,
-    to which other outputs may be added.
+    Raises InputError where ``path`` is a folder, lies in a folder that is missing or read-only, is one of ``inputs``, to
+    which other outputs may be added, or ends in a suffix that says another form than ``forms``; ``instead`` says what to
+    do then.
     """
     if path is None or path == STDIO:
         return
+    _check_place(path)
+    target = Path(path)
+    if _is_special(target):
+        return
+    for other in inputs:
+        if other not in (None, STDIO) and _same(target, Path(str(other))):
+            raise InputError("is named twice, for input or output; write to another file", where=path)
+    suffix = suffix_of(path)
+    if re.fullmatch(r"\.[A-Za-z]\w{0,9}", suffix) and suffix not in forms:  # run-0.05 ends in no suffix
+        way_out = instead or "name it .jsonl (text; jq, pandas and DuckDB read that) or .npz (binary)"
+        raise InputError(f"{suffix} is no form that this is written in; {way_out}", where=path)
+
+
+def _check_place(path: str) -> None:
     target = Path(path)
     if target.is_dir():
         raise InputError("is a folder; name a file", where=path)
@@ -142,15 +130,11 @@ def check_output(path: str | None, inputs: Iterable[str | None] = ()) -> None:
         raise InputError(f"the folder {target.parent} does not exist; create it first", where=path)
     if not _is_special(target) and not os.access(target.parent, os.W_OK):
         raise InputError(f"the folder {target.parent} cannot be written to", where=path)
-    for other in inputs:
-        if other not in (None, STDIO) and not _is_special(target) and _same(target, Path(str(other))):
-            raise InputError("is named twice, for input or output; write to another file", where=path)
 
 
 def check_binary(path: str | None) -> None:
-    """Refuse a name that says text for an output that is binary only. Raises InputError."""
-    if path is not None and suffix_of(path) in (".jsonl", ".json", ".txt"):
-        raise InputError("would be text by its name, but this file has only the binary form; name it .npz", where=path)
+    """Refuse a name that says another form for an output that is binary only. Raises InputError."""
+    check_output(path, forms=(".npz",), instead="this file has only the binary form; name it .npz")
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -182,7 +166,7 @@ def open_out(path: str) -> Iterator[IO[bytes]]:
         except OSError as error:
             raise InputError(f"cannot be written: {_reason(error)}", where="stdout") from None
         return
-    check_output(path)
+    _check_place(path)
     target = Path(path)
     try:
         if _is_special(target):

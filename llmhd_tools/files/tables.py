@@ -17,9 +17,10 @@ from llmhd_tools.files.columns import Column, blank, from_stored, from_values, i
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.jsonl import Record, read_all, read_records, write_records
 from llmhd_tools.files.npz import Arrays, pack_json, read_arrays, unpack_json, write_arrays
-from llmhd_tools.files.schema import KINDS
+from llmhd_tools.files.schema import KINDS, fitting
 from llmhd_tools.files.streams import suffix_of
 
+_AT_A_TIME = 1 << 16  # rows that stand in memory as Python values
 Kinds = str | tuple[str, ...]  # what a file may hold: one kind, or one of several
 
 
@@ -243,17 +244,6 @@ def _check_first(kind: str, keys: Collection[str], table: Table) -> None:
             raise InputError(f"field '{spec.name}' is missing ({there})", where=table.where(0))
 
 
-def fitting(keys: Collection[str]) -> str | None:
-    """The kind whose required fields are all among ``keys`` and that knows most of them; None where there is none."""
-    fits = [
-        kind
-        for kind in KINDS.values()
-        if "text" in kind.forms and all(spec.name in keys for spec in kind.fields if spec.required)
-    ]
-    best = max(fits, key=lambda kind: (sum(f.name in keys for f in kind.fields), -len(kind.fields)), default=None)
-    return best.name if best else None
-
-
 def check_kind(path: str, meta: object, kind: str) -> Record:
     """The meta record of an NPZ of ``kind``. Raises InputError for another kind or a newer schema."""
     if not isinstance(meta, dict) or "kind" not in meta:
@@ -368,9 +358,11 @@ def to_records(table: Table) -> Iterator[Record]:
     """The records of the text form: known fields in the schema's order, missing ones left out, unknown ones behind."""
     kind = KINDS[table.kind]
     names = [spec.name for spec in kind.fields if spec.name in table]
-    columns = [to_values(kind[name], table.columns[name], table.ids(name)) for name in names]
-    for row, values in enumerate(zip(*columns, strict=True)):
-        record = {name: value for name, value in zip(names, values, strict=True) if value is not None}
-        if table.extra is not None:
-            record.update(table.extra[row])
-        yield record
+    for start in range(0, len(table), _AT_A_TIME):
+        rows = slice(start, start + _AT_A_TIME)
+        columns = [to_values(kind[name], table.columns[name][rows], table.ids(name)) for name in names]
+        for row, values in enumerate(zip(*columns, strict=True), start):
+            record = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+            if table.extra is not None:
+                record.update(table.extra[row])
+            yield record

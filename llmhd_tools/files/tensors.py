@@ -72,7 +72,7 @@ def write_tensors(path: str, tensors: Tensors) -> None:
 
 
 def read_tensors(path: str, kind: str) -> Tensors:
-    """Read tensors of ``kind``. Raises InputError for another kind, or numbers that are not finite."""
+    """Read tensors of ``kind``. Raises InputError for another kind, or numbers (or scores by them) that are not finite."""
     arrays = read_arrays(path)
     meta = check_kind(path, unpack_json(arrays.pop("meta"), path, "meta") if "meta" in arrays else None, kind)
     users, items = read_ids(path, arrays, "user"), read_ids(path, arrays, "item")
@@ -81,7 +81,19 @@ def read_tensors(path: str, kind: str) -> Tensors:
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InputError(f"array '{name}' holds NaN or infinity", where=path)
+    if kind == "embeddings":
+        _check_products(path, arrays["user"], arrays["item"])
     return Tensors(kind, arrays, users, items, meta, path)
+
+
+def _check_products(path: str, user: NDArray[np.float32], item: NDArray[np.float32]) -> None:
+    """Refuse embeddings whose dot products may not be finite in float32."""
+    largest = [float(np.abs(array).max(initial=0)) for array in (user, item)]
+    if largest[0] * largest[1] * user.shape[1] > float(np.finfo(np.float32).max):
+        raise InputError(
+            f"holds numbers up to {max(largest):.0e}, whose products are more than a float32 holds; scale them down",
+            where=path,
+        )
 
 
 def _check_rows(path: str, kind: str, arrays: Arrays, users: Ids, items: Ids) -> None:

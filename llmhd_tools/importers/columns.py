@@ -1,19 +1,17 @@
-"""Tables with named columns: CSV, TSV (``.gz``, ``.zst``), Parquet and NPZ."""
+"""Tables with named columns: CSV, TSV, JSON Lines (``.gz``, ``.zst``), Parquet and NPZ."""
 
 from __future__ import annotations
 
-import csv
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from llmhd_tools.errors import InputError, UsageError
-from llmhd_tools.importers.source import Source
-from llmhd_tools.importers.text import Lines, Rows, shown
-
-_KINDS = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".txt": "tsv"}
-_KINDS |= {".parquet": "parquet", ".pq": "parquet", ".npz": "npz"}
-_DELIMITERS = {"csv": ",", "tsv": "\t"}
+from llmhd_tools.errors import UsageError
+from llmhd_tools.importers import cells, jsonl
+from llmhd_tools.importers.item_texts import DELIMITERS, ItemTexts, kind_of
+from llmhd_tools.importers.rows import Rows, noise_of
+from llmhd_tools.importers.source import NUMBERS, Source
+from llmhd_tools.importers.text import BadRows, Lines
 
 
 def read(
@@ -23,99 +21,85 @@ def read(
     item: str = "item",
     rating: str | None = None,
     timestamp: str | None = None,
+    weight: str | None = None,
+    noise: str | None = None,
+    time_format: str | None = None,
     kind: str | None = None,
     delimiter: str | None = None,
     header: bool = True,
+    quote: str | None = None,
+    escape: str | None = None,
+    encoding: str | None = None,
     texts: str | None = None,
-    text: str = "profile",
+    texts_item: str | None = None,
+    text: Sequence[str] = ("profile",),
+    title: str | None = None,
+    texts_delimiter: str | None = None,
+    texts_encoding: str | None = None,
+    bad: BadRows | None = None,
 ) -> Source:
     """Interactions from the named columns; every other column is ignored.
 
-    ``kind`` is csv, tsv, parquet or npz (by suffix if None); ``delimiter`` overrides the kind's. Without ``header`` the
-    columns of a text table are called 1, 2, 3, …. Ids are taken as they stand; empty ids, numbers that are not finite
-    and rows of another length are InputErrors with file and line (Parquet, NPZ: row, from 1). Blank lines are skipped.
-    ``texts`` is a CSV or TSV (by suffix) of item texts, in columns ``item`` and ``text``; blank ones are left out.
+    ``kind`` is csv, tsv, jsonl, parquet or npz (by suffix if None); ``delimiter`` overrides the kind's. A table separated by
+    tabs has no quoting unless ``quote`` is given, and a cell there never goes over a line's end; other text tables are
+    quoted as RFC 4180 says unless ``quote`` is none. Without ``header`` their columns are called 1, 2, 3, …. Ids are taken
+    as they stand. Times are numbers as they are, or dates (``dates.Times``) as seconds. ``noise`` may be ``COLUMN=VALUE``.
+    Rows of another length, empty ids and numbers that are none go to ``bad``. Blank lines are counted.
+
+    ``texts`` is a table of item texts (``item_texts.ItemTexts``), whose ids are in column ``texts_item`` (``item`` if None)
+    and whose form is that of the source where both are tables of text and nothing else is said.
     """
-    kind = kind or (_kind(path) if delimiter is None else "csv")
-    items = [] if texts is None else list(_texts(Path(texts), item, text, delimiter, header))
+    bad = bad or BadRows()
+    names = {"user": user, "item": item}
+    names |= {n: v for n, v in zip(NUMBERS, (rating, weight, noise, timestamp), strict=True) if v is not None}
+    _check_distinct(names)
+    kind = kind or (kind_of(path) if delimiter is None else "csv")
+    forms = {"delimiter": delimiter, "quote": quote, "escape": escape, "encoding": encoding, "time_format": time_format}
+    _check_form(path, kind, forms | {"no_header": None if header else True})
+    items: list[dict[str, str]] = []
+    told: list[str] = []
+    if texts is not None:
+        found = ItemTexts(
+            Path(texts), texts_item or item, text, title, texts_delimiter, delimiter, header,
+            quote if kind in DELIMITERS else None, escape, texts_encoding or encoding or "utf-8",
+        )  # fmt: skip
+        items, told = found.read(bad)
     if kind in ("parquet", "npz"):
-        if delimiter is not None or not header:
-            raise UsageError(f"{path}: {kind} has names for its columns and no delimiter")
         module = importlib.import_module(f"{__package__}.{kind}")
-        return Source(module.read_columns(path, user, item, rating, timestamp), items=items)
-    if kind not in _DELIMITERS:
-        raise UsageError(f"kind is '{kind}', must be csv, tsv, parquet or npz")
-    names = [user, item, *(name for name in (rating, timestamp) if name is not None)]
-    lines = Lines(path)
-    rows = Rows(lines, rating=rating, timestamp=timestamp)
-    cells = records(lines, names, delimiter=delimiter or _DELIMITERS[kind], header=header)
-    if rating is None and timestamp is not None:
-        for u, i, t in cells:
-            rows.add(u, i, "", t)
+        return Source(module.read_columns(path, names, bad), items=items, told=told)
+    lines = Lines(path, encoding=encoding or "utf-8", bad=bad)
+    rows = Rows(lines, names, shape=time_format)
+    columns = [noise_of(name)[0] if field == "noise" else name for field, name in names.items()]
+    if kind == "jsonl":
+        found_rows = jsonl.records(lines, columns)
     else:
-        for row in cells:
-            rows.add(*row)
-    return Source(rows.done(), items=items)
+        form = cells.Form.of(DELIMITERS[kind] if delimiter is None else delimiter, header, quote, escape)
+        found_rows = cells.records(lines, columns, form)  # type: ignore[assignment]
+    for row in found_rows:
+        rows.add(*row)
+    return Source(rows.done(), items=items, told=[*lines.told(), *told])
 
 
-def _texts(path: Path, item: str, text: str, delimiter: str | None, header: bool) -> Iterator[dict[str, str]]:
-    """The records of kind ``items`` of a table of texts. Raises InputError for an id that stands twice."""
-    lines, seen = Lines(path), set()
-    delimiter = delimiter or _DELIMITERS.get(_kind(path), ",")
-    for name, words in records(lines, [item, text], delimiter=delimiter, header=header):
-        if not name.strip():
-            raise lines.error("empty item id")
-        if name in seen:
-            raise lines.error(f"item {shown(name)} stands twice")
-        seen.add(name)
-        if words.strip():
-            yield {"item": name, "profile": words}
+def _check_distinct(names: dict[str, str]) -> None:
+    """Raise UsageError where two of the columns are the same one, but for a rating that counts as weight as well."""
+    for one, other in (("user", "item"), *((side, name) for side in ("user", "item") for name in NUMBERS)):
+        if names[one] == names.get(other):
+            raise UsageError(f"`{one}` and `{other}` are both the column '{names[one]}'")
 
 
-def _kind(path: Path) -> str:
-    suffixes = [s.lower() for s in path.suffixes]
-    if suffixes and suffixes[-1] in (".gz", ".zst"):
-        suffixes.pop()
-    if not suffixes or suffixes[-1] not in _KINDS:
-        raise UsageError(f"{path}: cannot tell the kind of table from the name; name it .csv or .tsv")
-    return _KINDS[suffixes[-1]]
+_OPTIONS = {  # what can be said of a kind's form
+    "csv": {"delimiter", "quote", "escape", "encoding", "time_format", "no_header"},
+    "tsv": {"delimiter", "quote", "escape", "encoding", "time_format", "no_header"},
+    "jsonl": {"encoding", "time_format"},
+    "parquet": set[str](),
+    "npz": set[str](),
+}
 
 
-def records(lines: Lines, names: Sequence[str], *, delimiter: str, header: bool = True) -> Iterator[list[str]]:
-    """The named cells of every row of a CSV (RFC 4180 quoting); ``lines.number`` is the row's (last) line."""
-    if len(delimiter) != 1 or delimiter in '\r\n"':
-        raise UsageError(f"delimiter is {delimiter!r}, must be one character")
-    table = csv.reader(lines, delimiter=delimiter, strict=True)
-    width = 0
-    picks: list[int] = []
-    try:
-        for row in table:
-            if not row:
-                continue
-            if not picks:
-                columns = row if header else [str(k + 1) for k in range(len(row))]
-                width, picks = len(columns), _positions(columns, names, lines)
-                if header:
-                    continue
-            if len(row) != width:
-                raise lines.error(f"row has {len(row)} columns, must have {width}")
-            yield [row[k] for k in picks]
-    except csv.Error as err:
-        raise lines.error(f"not a table separated by {delimiter!r}: {err}") from err
-    if not picks:
-        raise InputError("is empty", where=lines.path)
-
-
-def _positions(columns: Sequence[str], names: Sequence[str], lines: Lines) -> list[int]:
-    for name in names:
-        if columns.count(name) != 1:
-            found = "twice in" if name in columns else "not among"
-            raise lines.error(f"column '{name}' is {found} the columns {', '.join(columns)}{_hint(columns)}")
-    return [columns.index(name) for name in names]
-
-
-def _hint(columns: Sequence[str]) -> str:
-    """What to do where a header looks as if other characters stood between its columns."""
-    if len(columns) > 1:
-        return ""
-    return "".join(f"; {shown(mark)} seems to separate them" for mark in ";,\t|" if mark in columns[0])
+def _check_form(path: Path, kind: str, given: dict[str, object]) -> None:
+    """Raise UsageError for a kind that there is not, and for words about a form that it does not have."""
+    if kind not in _OPTIONS:
+        raise UsageError(f"kind is '{kind}', must be {', '.join(_OPTIONS)}")
+    if wrong := [name for name, value in given.items() if value is not None and name not in _OPTIONS[kind]]:
+        fitting = ", ".join(kind for kind, names in _OPTIONS.items() if wrong[0] in names)
+        raise UsageError(f"{path}: `{wrong[0]}` is for {fitting}, not for {kind}")

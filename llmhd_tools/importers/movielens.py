@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from llmhd_tools.errors import InputError
-from llmhd_tools.importers.columns import records
+from llmhd_tools.importers.cells import Form, records
+from llmhd_tools.importers.rows import Rows
 from llmhd_tools.importers.source import Interactions, Source
-from llmhd_tools.importers.text import Lines, Rows, need_folder
+from llmhd_tools.importers.text import BadRows, Lines, need_folder
 
 # The 19 flags of 100k's u.item, in the order of its u.genre.
 # fmt: off
@@ -20,20 +21,22 @@ _GENRES_100K = [
 # fmt: on
 
 
-def read(path: Path) -> Source:
+def read(path: Path, *, bad: BadRows | None = None) -> Source:
     """Ratings with their times, and one item record ``{"item", "title", "genres", "profile"}`` per film.
 
     Which release it is shows in its files: ``u.data`` (100k), ``ratings.dat`` (1m), ``ratings.csv`` (latest). Titles
     are Latin-1 where they are not UTF-8. 100k's ready-made ``u1.base``… folds are not read. Without a film file there
-    are no items. Bad rows are InputErrors with file and line.
+    are no items. Bad rows of ratings go to ``bad``; a film file that is not as it should be is an InputError.
     """
     need_folder(path)
-    if (path / "u.data").exists():
-        return Source(_ratings(path / "u.data", "\t"), items=_items(path / "u.item", _films_100k))
-    if (path / "ratings.dat").exists():
-        return Source(_ratings(path / "ratings.dat", "::"), items=_items(path / "movies.dat", _films_1m))
-    if (path / "ratings.csv").exists():
-        return Source(_ratings_csv(path / "ratings.csv"), items=_items(path / "movies.csv", _films_csv))
+    for ratings, form, movies, films in (
+        ("u.data", Form("\t", header=False, quote=None), "u.item", _films_100k),
+        ("ratings.dat", Form("::", header=False, quote=None), "movies.dat", _films_1m),
+        ("ratings.csv", Form(), "movies.csv", _films_csv),
+    ):
+        if (path / ratings).exists():
+            lines = Lines(path / ratings, bad=bad)
+            return Source(_ratings(lines, form), items=_items(path / movies, films), told=lines.told())
     raise InputError("no u.data, ratings.dat or ratings.csv here; is it a MovieLens folder?", where=path)
 
 
@@ -45,23 +48,10 @@ def profile(title: str, genres: list[str]) -> str:
     return f"{title} is a film in the genre{'s' if len(genres) > 1 else ''} {listed}."
 
 
-def _ratings(path: Path, separator: str) -> Interactions:
-    lines = Lines(path)
-    rows = Rows(lines, rating="rating", timestamp="timestamp")
-    for line in lines:
-        if not (line := line.rstrip("\r\n")):
-            continue
-        cells = line.split(separator)
-        if len(cells) != 4:
-            raise lines.error(f"row has {len(cells)} columns separated by {separator!r}, must have 4")
-        rows.add(*cells)
-    return rows.done()
-
-
-def _ratings_csv(path: Path) -> Interactions:
-    lines = Lines(path)
-    rows = Rows(lines, rating="rating", timestamp="timestamp")
-    for row in records(lines, ("userId", "movieId", "rating", "timestamp"), delimiter=","):
+def _ratings(lines: Lines, form: Form) -> Interactions:
+    rows = Rows(lines, {"rating": "rating", "timestamp": "timestamp"})
+    names = ("userId", "movieId", "rating", "timestamp") if form.header else "1234"
+    for row in records(lines, names, form):
         rows.add(*row)
     return rows.done()
 
@@ -100,7 +90,7 @@ def _films_1m(lines: Lines) -> Iterator[tuple[str, str, list[str]]]:
 
 
 def _films_csv(lines: Lines) -> Iterator[tuple[str, str, list[str]]]:
-    for item, title, genres in records(lines, ("movieId", "title", "genres"), delimiter=","):
+    for item, title, genres in records(lines, ("movieId", "title", "genres"), Form()):
         yield item, title, _genres(genres)
 
 

@@ -1,7 +1,9 @@
-"""Named columns of a Parquet file, through pyarrow (extra ``[parquet]``). Used by ``columns``."""
+"""Named columns of a Parquet file, through pyarrow (extra ``[parquet]``), some thousand rows at a time."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,84 +11,109 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmhd_tools.errors import InputError, UsageError
+from llmhd_tools.importers.arrays import MAX_ROWS, Arrays, IdBlock
+from llmhd_tools.importers.rows import noise_of
 from llmhd_tools.importers.source import Interactions
-from llmhd_tools.importers.text import first_line, need_file
+from llmhd_tools.importers.text import BadRows, first_line, need_file
 
-MAX_ROWS = (1 << 31) - 1  # row numbers are int32 codes further on
+_ROWS = 1 << 16  # rows in memory at a time
 
 
-def read_columns(path: Path, user: str, item: str, rating: str | None, timestamp: str | None) -> Interactions:
+def read_columns(path: Path, names: Mapping[str, str], bad: BadRows) -> Interactions:
     """Ids from integer or string columns, numbers from numeric ones, timestamps also from dates (to seconds, UTC).
 
-    A null, an empty id or a number that is not finite is an InputError that names the row (from 1).
+    ``names`` are those of user, item and of the optional columns. A null, an empty id or a number that is not finite makes
+    a row bad.
     """
+    wanted = {field: noise_of(name)[0] if field == "noise" else name for field, name in names.items()}
+    gathered = Arrays(path, names, bad)
+    with _damage_told(path):
+        for batch in _batches(path, list(dict.fromkeys(wanted.values()))):
+            user, item = (_ids(batch.column(wanted[side]), wanted[side], path) for side in ("user", "item"))
+            numbers = [name for name in wanted if name not in ("user", "item")]
+            gathered.add(user, item, {f: _numbers(batch.column(wanted[f]), f, wanted[f], path) for f in numbers})
+    return gathered.done()
+
+
+def rows(path: Path, names: Sequence[str]) -> Iterator[list[Any]]:
+    """The named columns' values, row by row, as Python values."""
+    with _damage_told(path):
+        for batch in _batches(path, list(dict.fromkeys(names))):
+            yield from map(list, zip(*(batch.column(name).to_pylist() for name in names), strict=True))
+
+
+def column_names(path: Path) -> list[str]:
+    """The names of a file's columns."""
+    with _damage_told(path):
+        return list(_open(path).schema_arrow.names)
+
+
+@contextlib.contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Makes what pyarrow raises an InputError. Raises UsageError without pyarrow."""
     try:
         import pyarrow as pa
-        import pyarrow.parquet as pq
     except ImportError as err:
-        raise UsageError("reading Parquet needs pyarrow: pip install 'llmhd-tools[parquet]'") from err
-    need_file(path)
-    names = [name for name in (user, item, rating, timestamp) if name is not None]
+        raise UsageError("reading Parquet needs pyarrow: pip install pyarrow") from err
     try:
-        file = pq.ParquetFile(path)
-        columns = file.schema_arrow.names
-        for name in names:
-            if columns.count(name) != 1:
-                raise InputError(f"column '{name}' is not among the columns {', '.join(columns)}", where=path)
-        if not 0 < file.metadata.num_rows <= MAX_ROWS:
-            raise InputError(f"holds {file.metadata.num_rows} rows, must be 1..{MAX_ROWS}", where=path)
-        table = file.read(columns=names)
-        return Interactions(
-            _ids(table, user, path),
-            _ids(table, item, path),
-            None if rating is None else _numbers(table, rating, path),
-            None if timestamp is None else _numbers(table, timestamp, path),
-        )
+        yield
     except (pa.ArrowException, OSError, MemoryError, ValueError) as err:
         raise InputError(f"not a readable Parquet file: {first_line(err)}", where=path) from err
 
 
-def _column(table: Any, name: str, path: Path) -> Any:
-    """The column without nulls, dictionaries decoded."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+def _open(path: Path, texts: Sequence[str] = ()) -> Any:
+    import pyarrow.parquet as pq
 
-    column = table.column(name)
-    if column.null_count:
-        row = pc.index(pc.is_null(column), True).as_py() + 1
-        raise InputError(f"row {row}: '{name}' is null", where=path)
-    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+    return pq.ParquetFile(need_file(path), read_dictionary=list(texts))
 
 
-def _ids(table: Any, name: str, path: Path) -> list[str]:
+def _batches(path: Path, names: Sequence[str]) -> Iterator[Any]:
+    """Record batches of the named columns; texts stay coded, so that a few that are long and come often stay small."""
     import pyarrow as pa
 
-    column = _column(table, name, path)
-    kind = column.type
-    if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+    schema, count = _open(path).schema_arrow, _open(path).metadata.num_rows
+    for name in names:
+        if schema.names.count(name) != 1:
+            raise InputError(f"column '{name}' is not among the columns {', '.join(schema.names)}", where=path)
+    if not 0 < count <= MAX_ROWS:
+        raise InputError(f"holds {count:,} rows, must be 1..{MAX_ROWS:,}", where=path)
+    coded = [name for name in names if pa.types.is_string(schema.field(name).type)]
+    yield from _open(path, coded).iter_batches(_ROWS, columns=list(names))
+
+
+def _ids(column: Any, name: str, path: Path) -> IdBlock:
+    import pyarrow as pa
+
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    texts = ("is_string", "is_large_string", "is_string_view")  # the last is not in every pyarrow
+    if not (pa.types.is_integer(kind) or any(getattr(pa.types, test, lambda _: False)(kind) for test in texts)):
         raise InputError(f"column '{name}' is of type {kind}, ids must be strings or integers", where=path)
-    coded = column.cast(pa.large_string()).combine_chunks().dictionary_encode()  # equal ids share one string
-    names = coded.dictionary.to_pylist()
-    codes = coded.indices.to_numpy()
-    bad = [k for k, text in enumerate(names) if not text or text.isspace() or "\0" in text]
-    if bad:
-        row = int(np.isin(codes, bad).argmax()) + 1
-        raise InputError(f"row {row}: empty '{name}' id (or one with NUL)", where=path)
-    return [names[code] for code in codes.tolist()]
+    plain = column.cast(pa.large_string()) if kind == column.type and not pa.types.is_integer(kind) else column
+    coded = plain if pa.types.is_dictionary(plain.type) else plain.dictionary_encode()
+    names = coded.dictionary.cast(pa.large_string()).to_pylist()
+    codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    nulls = np.array([n is None for n in names], dtype=bool)  # a null may stand in the dictionary as well
+    codes[np.append(nulls, False)[codes]] = -1
+    return IdBlock(["" if n is None else n for n in names], codes)
 
 
-def _numbers(table: Any, name: str, path: Path) -> NDArray[np.float64]:
+def _numbers(column: Any, field: str, name: str, path: Path) -> NDArray[Any]:
+    """Float64, NaN where null; of a noise column what stands there."""
     import pyarrow as pa
 
-    column = _column(table, name, path)
-    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        column = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
-        return np.asarray(column.to_numpy(), dtype=np.float64) / 1e6
-    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)):
-        raise InputError(f"column '{name}' is of type {column.type}, must be numeric", where=path)
-    values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
-    bad = ~np.isfinite(values)
-    if bad.any():
-        row = int(bad.argmax())
-        raise InputError(f"row {row + 1}: '{name}' is {values[row]}, must be a finite number", where=path)
-    return values
+    kind = column.type
+    if field == "noise":
+        return np.array(["null" if v is None else str(v) for v in column.to_pylist()], dtype=object)
+    if field == "timestamp" and (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        micros = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+        return _floats(micros) / 1e6
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+        dates = " or a date" if field == "timestamp" else ""
+        raise InputError(f"column '{name}' is of type {kind}, must be numeric{dates}", where=path)
+    return _floats(column.cast(pa.float64(), safe=False))
+
+
+def _floats(column: Any) -> NDArray[np.float64]:
+    import pyarrow as pa
+
+    return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from llmhd_tools.errors import InputError
-from llmhd_tools.importers.source import PARTS, Interactions, Source
-from llmhd_tools.importers.text import Lines, Rows, number, shown
+from llmhd_tools.importers.cells import Form, table
+from llmhd_tools.importers.rows import Rows, number
+from llmhd_tools.importers.source import PARTS, Source
+from llmhd_tools.importers.text import BadRows, Lines, name_of, shown
+from llmhd_tools.notes import many
 
+_FORM = Form("\t", quote=None)
 _TYPES = ("token", "token_seq", "float", "float_seq")
 
 
@@ -22,6 +26,7 @@ def read(
     item: str = "item_id",
     rating: str = "rating",
     timestamp: str = "timestamp",
+    bad: BadRows | None = None,
 ) -> Source:
     """A dataset from a folder of atomic files or from one ``.inter`` file, with the ``.item`` file beside it.
 
@@ -31,19 +36,28 @@ def read(
     quoting.
 
     Item records hold every field under its own name (token: string, token_seq: list of strings split at spaces,
-    floats: numbers; blank ones left out), but the first token field called title or name, or ending in _title or
-    _name, becomes ``title``, unsplit. ``profile`` is a field of that name if there is one, otherwise "title. field:
-    text. field: text." over the token and token_seq fields in file order, ids (``…_id``) left out. A bad row is an
-    InputError with file and line.
+    floats: numbers; blank ones left out, and cells of floats that are no number, with a count), but the first token field
+    called title or name, or ending in _title or _name, becomes ``title``, unsplit. ``profile`` is a field of that name if
+    there is one, otherwise "title. field: text. field: text." over the token and token_seq fields in file order, ids
+    (``…_id``) left out. An item without any text is left out, with a count. Bad rows go to ``bad``.
     """
+    bad = bad or BadRows()
     base, files = _find(path, name)
     fields = (user, item, rating, timestamp)
-    parts = {part: _interactions(file, fields) for part, file in files.items()}
-    item_file = base.with_name(base.name + ".item")
-    items = _items(item_file, item) if item_file.exists() else []
+    gathered: dict[str, Rows] = {}
+    told: list[str] = []
+    for part, file in files.items():
+        lines = Lines(file, bad=bad)
+        gathered[part] = _interactions(lines, fields, next(iter(gathered.values()), None))
+        told += lines.told()
+    items: list[dict[str, Any]] = []
+    if (item_file := base.with_name(base.name + ".item")).exists():
+        items, more = _Items(Lines(item_file, bad=bad), item).read()
+        told += more
+    parts = {part: rows.done() for part, rows in gathered.items()}
     if "" in parts:
-        return Source(parts[""], items=items)
-    return Source.of_splits(parts, items=items)
+        return Source(parts[""], items=items, told=told)
+    return Source.of_splits(parts, items=items, told=told)
 
 
 def _find(path: Path, name: str | None) -> tuple[Path, dict[str, Path]]:
@@ -77,22 +91,6 @@ def _base(file: Path) -> Path:
     return file.with_name(head if head and part in PARTS else stem)
 
 
-def _rows(lines: Lines) -> Iterator[list[str]]:
-    """First the header's cells, then every row's, all of one length; blank lines skipped."""
-    width = 0
-    for line in lines:
-        line = line.rstrip("\r\n")
-        if not line:
-            continue
-        cells = line.split("\t")
-        if width and len(cells) != width:
-            raise lines.error(f"row has {len(cells)} fields separated by tabs, must have {width}")
-        width = len(cells)
-        yield cells
-    if not width:
-        raise InputError("is empty", where=lines.path)
-
-
 def _header(cells: list[str], lines: Lines) -> dict[str, str]:
     """Field name -> type, in file order."""
     types: dict[str, str] = {}
@@ -104,62 +102,97 @@ def _header(cells: list[str], lines: Lines) -> dict[str, str]:
     return types
 
 
-def _interactions(path: Path, fields: tuple[str, str, str, str]) -> Interactions:
-    lines = Lines(path)
-    rows = _rows(lines)
-    types = _header(next(rows), lines)
+def _interactions(lines: Lines, fields: tuple[str, str, str, str], like: Rows | None) -> Rows:
+    header, cells = table(lines, _FORM)
+    types = _header(header, lines)
     user, item, rating, timestamp = fields
     for field, kind in ((user, "token"), (item, "token"), (rating, "float"), (timestamp, "float")):
         if kind == "token" and field not in types:
             raise lines.error(f"field '{field}' is not among {', '.join(types)}")
         if types.get(field, kind) != kind:
             raise lines.error(f"field '{field}' is of type {types[field]}, must be {kind}")
-    where = list(types).index
-    at_user, at_item = where(user), where(item)
-    rated, timed = rating in types, timestamp in types
-    at_rating = where(rating) if rated else at_user  # without the field the cell given is not read
-    at_time = where(timestamp) if timed else at_user
-    gathered = Rows(lines, rating=rating if rated else None, timestamp=timestamp if timed else None)
-    for row in rows:
-        gathered.add(row[at_user], row[at_item], row[at_rating], row[at_time])
-    return gathered.done()
+    numbers = {name: field for name, field in (("rating", rating), ("timestamp", timestamp)) if field in types}
+    pick = itemgetter(*map(list(types).index, (user, item, *numbers.values())))
+    rows = Rows(lines, numbers, like=like)
+    for row in cells:
+        if _whole(row, types, lines):
+            rows.add(*pick(row))
+    return rows
 
 
-def _items(path: Path, id_field: str) -> list[dict[str, Any]]:
-    lines = Lines(path)
-    rows = _rows(lines)
-    types = _header(next(rows), lines)
-    if id_field not in types:
-        raise lines.error(f"field '{id_field}' is not among {', '.join(types)}")
-    named = (f for f, kind in types.items() if kind.startswith("token") and re.search("(^|_)(title|name)$", f))
-    title = next(named, None)
-    records: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        cells = dict(zip(types, row, strict=True))
-        item = cells.pop(id_field)
-        if not item.strip() or item in records:
-            raise lines.error(f"item {shown(item)} is there twice" if item.strip() else "empty item id")
-        records[item] = {"item": item, **_record(cells, types, title, lines)}
-    return list(records.values())
+def _whole(row: list[str], types: dict[str, str], lines: Lines) -> bool:
+    """Whether a row has as many cells as the header; otherwise it is bad."""
+    if len(row) != len(types):
+        lines.bad(f"row has {len(row)} fields separated by tabs, must have {len(types)}")
+    return len(row) == len(types)
 
 
-def _record(cells: dict[str, str], types: dict[str, str], title: str | None, lines: Lines) -> dict[str, Any]:
-    """Title, the fields' own values and profile of one item."""
-    named = "" if title is None else cells.pop(title).strip()
-    record: dict[str, Any] = {"title": named} if named else {}
-    texts = [named] if named else []
-    for field, text in cells.items():
-        if not (text := text.strip()) or field == "item":
-            continue
-        kind = types[field]
-        if kind == "float":
-            record[field] = number(text, field, lines)
-        elif kind == "float_seq":
-            record[field] = [number(part, field, lines) for part in text.split()]
-        else:
-            record[field] = text if kind == "token" or field == "profile" else text.split()
-            if not field.endswith("_id"):
+class _Items:
+    """Reads an ``.item`` file."""
+
+    def __init__(self, lines: Lines, id_field: str) -> None:
+        self._lines, self._id = lines, id_field
+        header, self._cells = table(lines, _FORM)
+        self._types = _header(header, lines)
+        if id_field not in self._types:
+            raise lines.error(f"field '{id_field}' is not among {', '.join(self._types)}")
+        named = (
+            f for f, kind in self._types.items() if kind.startswith("token") and re.search("(^|_)(title|name)$", f)
+        )
+        self._title = next(named, "title" if "title" in self._types else None)
+        self._junk: dict[
+            str, tuple[int, int, str]
+        ] = {}  # field -> cells that are no number, line and text of the first
+
+    def read(self) -> tuple[list[dict[str, Any]], list[str]]:
+        """The records, and what a person should know of what was left out."""
+        records: dict[str, dict[str, Any]] = {}
+        for row in self._cells:
+            if not _whole(row, self._types, self._lines):
+                continue
+            cells = dict(zip(self._types, row, strict=True))
+            item = cells.pop(self._id)
+            if not item.strip() or item in records:
+                self._lines.bad(f"item {shown(item)} is there twice" if item.strip() else "empty item id")
+                continue
+            records[item] = {"item": item, **self._record(cells)}
+        items = [record for record in records.values() if "profile" in record]
+        name = name_of(self._lines.path)
+        told = [
+            f"{name}: left out {many(count, 'cell')} of '{field}', no number (line {line}: {shown(text)})"
+            for field, (count, line, text) in self._junk.items()
+        ]
+        if without := len(records) - len(items):
+            told.append(f"{name}: left out {many(without, 'item')} without text")
+        return items, [*told, *self._lines.told()]
+
+    def _record(self, cells: dict[str, str]) -> dict[str, Any]:
+        """Title, the fields' own values and profile of one item."""
+        named = "" if self._title is None else cells.pop(self._title).strip()
+        record: dict[str, Any] = {"title": named} if named else {}
+        texts = [named] if named else []
+        for field, text in cells.items():
+            if not (text := text.strip()) or field == "item":
+                continue
+            kind = self._types[field]
+            if kind in ("float", "float_seq") and field not in ("title", "profile"):
+                values = [value for part in text.split() if (value := self._number(part, field)) is not None]
+                if values:
+                    record[field] = values[0] if kind == "float" else values
+                continue
+            words = kind == "token_seq" and field not in ("title", "profile")
+            record[field] = text.split() if words else text
+            if not field.endswith("_id") and field != "title":
                 texts.append(f"{field.replace('_', ' ')}: {text}")
-    if texts and "profile" not in record:
-        record["profile"] = ". ".join(text.rstrip(".") for text in texts) + "."
-    return record
+        if texts and "profile" not in record:
+            record["profile"] = ". ".join(text.rstrip(".") for text in texts) + "."
+        return record
+
+    def _number(self, text: str, field: str) -> float | None:
+        """The number that a cell holds; None, and counted, where it holds none."""
+        try:
+            return number(text, field)
+        except ValueError:
+            count, line, first = self._junk.get(field, (0, self._lines.number, text))
+            self._junk[field] = (count + 1, line, first)
+            return None

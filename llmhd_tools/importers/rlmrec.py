@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmhd_tools.errors import InputError
-from llmhd_tools.importers import npz, pickled, sparse
+from llmhd_tools.files.schema import KINDS
+from llmhd_tools.importers import jsonl, pickled, sparse
 from llmhd_tools.importers.source import PARTS, Interactions, Source
-from llmhd_tools.importers.text import Lines, need_folder, shown
+from llmhd_tools.importers.text import BadRows, Lines, need_folder, shown
+from llmhd_tools.notes import many
 
 _NPZ = {part: f"{part}.npz" for part in PARTS}
 _PICKLES = dict(zip(PARTS, ("trn_mat.pkl", "val_mat.pkl", "tst_mat.pkl"), strict=True))
 
 
-def read(path: Path, *, prefer_pickle: bool = False, max_bytes: int = npz.MAX_BYTES) -> Source:
+def read(
+    path: Path, *, prefer_pickle: bool = False, max_bytes: int = pickled.MAX_BYTES, bad: BadRows | None = None
+) -> Source:
     """The three matrices (users × items) as splits, and texts. Ids are row and column numbers, as strings.
 
     Matrices: ``{train,valid,test}.npz`` (scipy) or RLMRec's own ``{trn,val,tst}_mat.pkl``. Texts: ``items.jsonl`` and
@@ -36,12 +38,16 @@ def read(path: Path, *, prefer_pickle: bool = False, max_bytes: int = npz.MAX_BY
         if found.shape != (users, items):
             what = f"{found.shape[0]} users × {found.shape[1]} items, but {names['train']} has {users} × {items}"
             raise InputError(what, where=path / names[part])
-    return Source.of_splits(
-        {part: Interactions(_ids(found.row), _ids(found.col)) for part, found in parts.items()},
-        items=_texts(path, "item", items, prefer_pickle, max_bytes),
-        profiles=_texts(path, "user", users, prefer_pickle, max_bytes),
-        shape=(users, items),
-    )
+    user_ids, user_codes = _coded([found.row for found in parts.values()])
+    item_ids, item_codes = _coded([found.col for found in parts.values()])
+    splits = {
+        part: Interactions(user_ids, item_ids, u, i, np.arange(1, len(u) + 1, dtype=np.int32), file=names[part])
+        for part, u, i in zip(parts, user_codes, item_codes, strict=True)
+    }
+    told: list[str] = []
+    found_items = _texts(path, "item", items, prefer_pickle, max_bytes, bad, told)
+    found_users = _texts(path, "user", users, prefer_pickle, max_bytes, bad, told)
+    return Source.of_splits(splits, items=found_items, profiles=found_users, shape=(users, items), told=told)
 
 
 def _choose(path: Path, prefer_pickle: bool) -> dict[str, str]:
@@ -61,69 +67,54 @@ def _cells(path: Path, max_bytes: int) -> sparse.Cells:
     return sparse.cells(matrix.kind, matrix.state, path)
 
 
-def _ids(codes: NDArray[np.int64]) -> list[str]:
-    distinct, at = np.unique(codes, return_inverse=True)
-    names = [str(code) for code in distinct.tolist()]
-    return [names[k] for k in at.tolist()]
+def _coded(columns: list[NDArray[np.int64]]) -> tuple[list[str], list[NDArray[np.int32]]]:
+    """The numbers that stand in some columns, as ids, and each column as codes into them."""
+    distinct = np.unique(np.concatenate(columns))
+    return [str(n) for n in distinct.tolist()], [np.searchsorted(distinct, c).astype(np.int32) for c in columns]
 
 
-def _texts(path: Path, side: str, size: int, prefer_pickle: bool, max_bytes: int) -> list[dict[str, Any]]:
-    """The texts of one side (``item`` or ``user``), from whichever file is there; [] without one."""
-    lines = path / f"{side}s.jsonl"
+def _texts(
+    path: Path, side: str, size: int, prefer_pickle: bool, max_bytes: int, bad: BadRows | None, told: list[str]
+) -> list[dict[str, Any]]:
+    """The texts of one side (``item`` or ``user``), from whichever file is there; [] without one. ``told`` gains a
+    sentence where some are blank, which are left out."""
+    file = path / f"{side}s.jsonl"
     pickle = path / ("itm_prf.pkl" if side == "item" else "usr_prf.pkl")
-    if lines.exists() and not (prefer_pickle and pickle.exists()):
-        return _records(Lines(lines), side, size)
-    if pickle.exists():
-        return _pickled_texts(pickle, side, size, max_bytes)
-    return []
+    if file.exists() and not (prefer_pickle and pickle.exists()):
+        records = _records(Lines(file, bad=bad), side, size)
+    elif pickle.exists():
+        file, records = pickle, _pickled_texts(pickle, side, size, max_bytes)
+    else:
+        return []
+    kept = [record for record in records if record.get("profile", "").strip()]
+    if len(kept) < len(records):
+        told.append(f"{file.name}: left out {many(len(records) - len(kept), side)} without text")
+    return kept
 
 
 def _records(lines: Lines, side: str, size: int) -> list[dict[str, Any]]:
-    """JSON objects with an id of the matrix in ``side`` and a string in ``profile``; other fields pass through."""
+    """JSON objects with an id of the matrix in ``side`` and a string in ``profile``; other fields pass through, if they
+    are of the type that our own fields of such a name have."""
+    specs = [spec for spec in KINDS["items" if side == "item" else "profiles"].fields if spec.name != side]
     records: dict[str, dict[str, Any]] = {}
-    for line in lines:
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line, object_pairs_hook=_object, parse_constant=_constant, parse_float=_finite)
-            if "\\u" in line:  # an escaped half of a surrogate pair could not be written again
-                json.dumps(record, ensure_ascii=False).encode()
-        except RecursionError as err:
-            raise lines.error("is nested too deep") from err
-        except ValueError as err:
-            raise lines.error(f"not a JSON record: {getattr(err, 'msg', err)}") from err
-        if not isinstance(record, dict) or side not in record:
-            raise lines.error(f"not a record with '{side}'")
-        name = str(record[side]) if type(record[side]) in (str, int) else ""
-        if not _is_code(name, size):
-            raise lines.error(f"'{side}' is {shown(name)}, must be a whole number in 0..{size - 1}")
-        if name in records:
-            raise lines.error(f"'{side}' {name} is there twice")
-        if not isinstance(record.get("profile", ""), str):
-            raise lines.error("'profile' is not a string")
-        records[name] = {**record, side: name}
+    for record in jsonl.objects(lines):
+        name = str(record[side]) if type(record.get(side)) in (str, int) else ""
+        types = {spec.name: int if spec.type == "int" else str for spec in specs if record.get(spec.name) is not None}
+        if side not in record:
+            lines.bad(f"not a record with '{side}'")
+        elif not _is_code(name, size):
+            lines.bad(f"'{side}' is {shown(name)}, must be a whole number in 0..{size - 1}")
+        elif name in records:
+            lines.bad(f"'{side}' {name} is there twice")
+        elif wrong := next((field for field, known in types.items() if type(record[field]) is not known), ""):
+            lines.bad(f"'{wrong}' is not {'a string' if types[wrong] is str else 'a whole number'}")
+        else:
+            records[name] = {**record, side: name}
     return list(records.values())
 
 
 def _is_code(name: str, size: int) -> bool:
     return name.isascii() and name.isdigit() and len(name) < 11 and str(int(name)) == name and int(name) < size
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) != len(pairs):
-        raise ValueError("a field is there twice")
-    return record
-
-
-def _constant(text: str) -> Any:
-    raise ValueError(f"{text} is not JSON")
-
-
-def _finite(text: str) -> float:
-    if not math.isfinite(value := float(text)):
-        raise ValueError(f"{text} is out of range")
-    return value
 
 
 def _pickled_texts(path: Path, side: str, size: int, max_bytes: int) -> list[dict[str, Any]]:
@@ -140,5 +131,6 @@ def _pickled_texts(path: Path, side: str, size: int, max_bytes: int) -> list[dic
         profile = entry.get("profile") if isinstance(entry, dict) else None
         if not isinstance(profile, str):
             raise InputError(f"{side} {name} has no text in 'profile'", where=path)
-        records[name] = {side: name, **{str(k): v for k, v in entry.items() if isinstance(v, str) and k != side}}
+        texts = {str(k): v for k, v in entry.items() if isinstance(v, str) and k not in (side, "version")}
+        records[name] = {side: name, **texts}
     return [records[name] for name in sorted(records, key=int)]

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import io
-import math
-import sys
-import zlib
-from array import array
-from collections.abc import Iterator
+import codecs
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from llmhd_tools.errors import InputError
-from llmhd_tools.importers.source import Interactions
+from llmhd_tools.errors import InputError, UsageError
+from llmhd_tools.files.streams import open_in
+from llmhd_tools.notes import many, visible
 
 STDIN = Path("-")
 MAX_LINE = 16 << 20  # bytes: a longer line is not a record
+_CHUNK = 1 << 16
+
+# what a file that is no text begins with -> what it is, and what to do
+_OTHER_FORMS = {
+    b"PK\x03\x04": "is a zip archive (or an Excel workbook); unpack it, or save the sheet as CSV",
+    b"\x1f\x8b": "is compressed by gzip; name it .gz, or unpack it",
+    b"\x28\xb5\x2f\xfd": "is compressed by zstd; name it .zst, or unpack it",
+    b"BZh": "is compressed by bzip2; unpack it",
+    b"\xfd7zXZ": "is compressed by xz; unpack it",
+    b"PAR1": "is Parquet; `llmhd import parquet` reads it",
+    b"\x93NUMPY": "is an array of NumPy; put named columns into an .npz",
+    b"\xff\xfe": "is UTF-16; read it with `encoding` utf-16",
+    b"\xfe\xff": "is UTF-16; read it with `encoding` utf-16",
+}
 
 
-def shown(text: str, limit: int = 40) -> str:
-    """``text`` for an error message: quoted, control characters escaped, cut."""
+def shown(text: object, limit: int = 40) -> str:
+    """A value for an error message: quoted where it is text, control characters escaped, cut."""
+    if not isinstance(text, str):
+        return ascii(text)[:limit]
     return ascii(text if len(text) <= limit else text[:limit] + "…").replace("\\u2026", "…")
 
 
@@ -46,141 +55,163 @@ def need_folder(path: Path) -> Path:
     return path
 
 
-def _open(path: Path) -> contextlib.AbstractContextManager[IO[bytes]]:
-    if path == STDIN:
-        if sys.stdin is None or sys.stdin.closed:
-            raise InputError("standard input is closed", where=path)
-        return contextlib.nullcontext(sys.stdin.buffer)
-    if path.suffix == ".gz":
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    if path.suffix == ".zst":
-        return io.BufferedReader(_Zst(path), 1 << 16)
-    return path.open("rb")
+def name_of(path: Path) -> str:
+    """The file's name without its folder, for records."""
+    return "stdin" if path == STDIN else visible(path.name)
 
 
-class _Zst(io.RawIOBase):
-    """Unpacks zstd frames one after another; zstandard's own reader ends silently after the first one and at a cut."""
+class BadRows:
+    """What becomes of rows that cannot be read: the first is an error, or with ``skip`` each is counted and left out.
 
-    def __init__(self, path: Path) -> None:
-        import zstandard
+    ``keep`` gets each row left out, a record of kind ``rejected``. ``counts`` is by the file's name, ``first`` what was
+    wrong with the first of them.
+    """
 
-        self._packed = path.open("rb")
-        self._new = zstandard.ZstdDecompressor().decompressobj
-        self._frame: Any = None
-        self._error = zstandard.ZstdError
-        self._ready = b""
+    def __init__(self, skip: bool = False, keep: Callable[[dict[str, Any]], None] | None = None) -> None:
+        self.skip = skip
+        self.keep = keep
+        self.counts: Counter[str] = Counter()
+        self.first = ""
 
-    def readable(self) -> bool:
-        return True
+    def add(self, path: Path, line: int, reason: str, text: str | None = None, *, unit: str = "") -> None:
+        """A row that cannot be read, at ``line`` (from 1) of ``path``; ``unit`` where that does not count lines.
 
-    def close(self) -> None:
-        self._packed.close()
-        super().close()
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._ready:
-            # Small bites: zstd unpacks at most 32 KiB from a byte, so a bomb cannot fill the memory at once.
-            bite = (self._frame.unused_data if self._frame and self._frame.eof else b"") or self._packed.read(1024)
-            if not bite:
-                if self._frame and not self._frame.eof:
-                    raise EOFError("the compressed data is cut short")
-                return 0
-            if self._frame is None or self._frame.eof:
-                self._frame = self._new()
-            try:
-                self._ready = self._frame.decompress(bite)
-            except self._error as err:
-                raise OSError(str(err)) from err
-        size = min(len(buffer), len(self._ready))
-        buffer[:size], self._ready = self._ready[:size], self._ready[size:]
-        return size
+        Raises InputError unless such rows are skipped.
+        """
+        error = (
+            InputError(f"{unit} {line}: {reason}", where=path) if unit else InputError(reason, where=path, line=line)
+        )
+        if not self.skip:
+            raise InputError(f"{error}; `skip_bad` leaves such rows out")
+        self.counts[name_of(path)] += 1
+        self.first = self.first or str(error)
+        if self.keep is not None:
+            record = {"file": name_of(path), "line": line, "reason": reason}
+            self.keep(record if text is None else record | {"text": text.rstrip("\r\n")})
 
 
 class Lines:
     """Iterates over the lines of ``path`` (``-`` is stdin) as str, line ends kept; ``number`` is the line last given (from 1).
 
-    UTF-8, a leading BOM dropped, ``.gz`` and ``.zst`` unpacked. With ``latin1`` a line that is not UTF-8 is read as
-    Latin-1. NUL bytes, undecodable bytes, lines over ``MAX_LINE`` and cut archives are InputErrors.
+    A byte-order mark is dropped, ``.gz`` and ``.zst`` are unpacked. With ``latin1`` a line that is not UTF-8 is read as
+    Latin-1. Lines that cannot be decoded or hold NUL go to ``bad``, but for the first one, which is an InputError, as are
+    lines over ``MAX_LINE`` and cut archives. ``blank`` and ``joined`` are counts that readers of rows keep: of lines without
+    a row, and of lines that went on with the row of the line before.
     """
 
-    def __init__(self, path: Path, *, latin1: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, encoding: str = "utf-8", latin1: bool = False, bad: BadRows | None = None
+    ) -> None:
         self.path = path if path == STDIN else need_file(path)
         self.number = 0
+        self.text = ""
+        self.blank = 0
+        self.joined = 0
+        self.bad_rows = bad or BadRows()
+        self._encoding = _checked(encoding)
         self._latin1 = latin1
 
     def error(self, what: str) -> InputError:
+        """An error at the present line, whatever becomes of bad rows."""
         return InputError(what, where=self.path, line=self.number or None)
+
+    def bad(self, reason: str) -> None:
+        """The present line is no row, because of ``reason``. Raises InputError unless bad rows are skipped."""
+        self.bad_rows.add(self.path, self.number, reason, self.text)
+
+    def told(self) -> list[str]:
+        """What a person should know of the lines that are no rows."""
+        told = []
+        if self.blank:
+            told.append(f"{name_of(self.path)}: {many(self.blank, 'blank line')}")
+        if self.joined:
+            told.append(
+                f"{name_of(self.path)}: {many(self.joined, 'line')} taken into the row before, by a quoted cell that goes over "
+                "lines (if a quote is a mere character there: `quote` none)"
+            )
+        return told
 
     def __iter__(self) -> Iterator[str]:
         try:
-            with _open(self.path) as stream:
+            with open_in(str(self.path)) as stream:
+                if self._encoding.startswith(("utf-16", "utf-32")):  # a line feed is more than a byte
+                    yield from self._wide(stream)
+                    return
                 while raw := stream.readline(MAX_LINE + 1):
                     self.number += 1
-                    yield self._decoded(raw)
-        except (OSError, EOFError, zlib.error) as err:
+                    if (text := self._decoded(raw)) is not None:
+                        self.text = text
+                        yield text
+        except OSError as err:
             raise InputError(f"cannot be read: {first_line(err)}", where=self.path) from err
 
-    def _decoded(self, raw: bytes) -> str:
+    def _decoded(self, raw: bytes) -> str | None:
+        """The line, or None where it is bad and skipped."""
         if len(raw) > MAX_LINE:
             raise self.error(f"line is longer than {MAX_LINE >> 20} MiB")
-        if self.number == 1 and raw.startswith(b"\xef\xbb\xbf"):
-            raw = raw[3:]
-        if b"\0" in raw:
-            raise self.error(f"NUL at byte {raw.index(0) + 1} of the line; not a text file in UTF-8")
+        if self.number == 1:
+            raw = self._first(raw)
         try:
-            return raw.decode()
+            if b"\0" in raw:
+                place = f"NUL at byte {raw.index(0) + 1} of the line"
+                raise ValueError(f"{place}; not a text file in {self._encoding.upper()} (UTF-16? `encoding` utf-16)")
+            return raw.decode(self._encoding)
         except UnicodeDecodeError as err:
             if self._latin1:
                 return raw.decode("latin-1")
-            raise self.error(f"byte {err.start + 1} of the line is not UTF-8") from err
+            reason = f"byte {err.start + 1} of the line is not {self._encoding.upper()}"
+            if self._encoding == "utf-8":
+                reason += "; `encoding` names another (cp1252, latin-1)"
+        except ValueError as err:
+            reason = str(err)
+        if self.number == 1:
+            raise self.error(reason)
+        self.text = raw.decode("ascii", "backslashreplace")
+        self.bad(reason)
+        return None
+
+    def _first(self, raw: bytes) -> bytes:
+        """The first line without its mark. Raises InputError where it is that of a file of another form."""
+        for start, told in _OTHER_FORMS.items():
+            if raw.startswith(start):
+                raise InputError(told, where=self.path)
+        return raw[3:] if raw.startswith(codecs.BOM_UTF8) else raw
+
+    def _wide(self, stream: IO[bytes]) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder(self._encoding)()
+        rest, ended = "", False
+        while not ended:
+            chunk = stream.read(_CHUNK)
+            ended = not chunk
+            try:
+                whole = (rest + decoder.decode(chunk, final=ended)).split("\n")
+            except UnicodeError as err:
+                self.number += 1
+                raise self.error(f"what follows is not {self._encoding.upper()} ({err})") from None
+            rest = whole.pop()
+            if len(rest) > MAX_LINE:
+                raise self.error(f"line is longer than {MAX_LINE >> 20} MiB")
+            for text in [*(f"{line}\n" for line in whole), *([rest] if ended and rest else [])]:
+                self.number += 1
+                self.text = text.removeprefix("\ufeff") if self.number == 1 else text
+                if "\0" in text:
+                    self.bad("NUL in the line")
+                    continue
+                yield self.text
+
+
+def _checked(encoding: str) -> str:
+    """The encoding's own name. Raises UsageError where there is none."""
+    try:
+        b"a".decode(encoding)
+    except UnicodeError:
+        pass
+    except LookupError:
+        raise UsageError(f"`encoding` {encoding} is unknown; common ones are utf-8, utf-16, cp1252, latin-1") from None
+    return codecs.lookup(encoding).name.replace("iso8859-1", "latin-1").replace("utf-8-sig", "utf-8")
 
 
 def first_line(err: BaseException) -> str:
     """What went wrong, without path or traceback, on one line."""
     text = (err.strerror if isinstance(err, OSError) else None) or str(err)
     return text.splitlines()[0] if text else type(err).__name__
-
-
-def number(text: str, name: str, at: Lines) -> float:
-    """The finite number that ``text`` spells; otherwise InputError with the line of ``at``."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or "_" in text:
-        raise at.error(f"'{name}' is {shown(text)}, must be a finite number")
-    return value
-
-
-class Rows:
-    """Gathers interactions row by row. Equal ids share one string, so a million rows stay small."""
-
-    def __init__(self, at: Lines, *, rating: str | None = None, timestamp: str | None = None) -> None:
-        """``rating`` and ``timestamp``: the columns' names in the source (for messages); None where it has none."""
-        self._at = at
-        self._ids: dict[str, str] = {}
-        self._user: list[str] = []
-        self._item: list[str] = []
-        self._rating: Any = array("d")
-        self._timestamp: Any = array("d")
-        self._names = (rating, timestamp)
-
-    def add(self, user: str, item: str, rating: str = "", timestamp: str = "") -> None:
-        if not user or not item or user.isspace() or item.isspace():
-            raise self._at.error(f"empty {'item' if user and not user.isspace() else 'user'} id")
-        self._user.append(self._ids.setdefault(user, user))
-        self._item.append(self._ids.setdefault(item, item))
-        if self._names[0] is not None:
-            self._rating.append(number(rating, self._names[0], self._at))
-        if self._names[1] is not None:
-            self._timestamp.append(number(timestamp, self._names[1], self._at))
-
-    def done(self) -> Interactions:
-        """The rows gathered; InputError if there are none."""
-        if not self._user:
-            raise InputError("holds no interactions", where=self._at.path)
-        columns: list[NDArray[np.float64] | None] = [
-            None if name is None else np.frombuffer(values, dtype=np.float64)
-            for name, values in zip(self._names, (self._rating, self._timestamp), strict=True)
-        ]
-        return Interactions(self._user, self._item, *columns)

@@ -13,7 +13,7 @@ from llmhd_tools.files.tables import Table, from_records, recode
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.measure.dislikes import disliked_metrics
 from llmhd_tools.measure.known_noise import cut_metrics, noise_metrics
-from llmhd_tools.measure.ranking import parse_at, parse_metrics, rank_metrics, tell_unknown
+from llmhd_tools.measure.ranking import parse_at, parse_metrics, rank_metrics, tell_excluded, tell_unknown
 from llmhd_tools.settings import Measuring, pick
 from llmhd_tools.stages.dataset import by_user, dataset_of
 from llmhd_tools.stages.edges import Drop, drop_of
@@ -36,6 +36,9 @@ def evaluate(
 ) -> Table:
     """The metrics of held-out interactions, all items ranked but those of ``exclude``; means over users with test items.
 
+    A pair of ``test`` that is in ``exclude`` too is ranked all the same, with a warning. Equal scores are ranked as by
+    chance (``core.ties``).
+
     ``disliked`` are held-out dislikes. ``noise`` are training interactions with known noise, which a high loss,
     ``verdicts`` and the pairs of ``drop`` (suspects, or flags of ``confidence`` and more) are measured against.
     ``choices`` are those of ``Measuring`` by name. Raises UsageError and InputError where these do not fit.
@@ -47,7 +50,8 @@ def evaluate(
         raise UsageError(f"`{what}` is measured against known noise; give `noise`")
     hidden = [by_user(table, z.users, z.items) for table in exclude]
     tell_unknown(test, z.users, z.items, how.unknown)
-    records = rank_metrics(z, test, hidden, at, names, split, how.unknown, per_user)
+    tell_excluded(test, z, hidden)
+    records = rank_metrics(z, test, hidden, at, names, split, how.unknown, per_user, tell_ties=True)
     if disliked is not None:
         tell_unknown(disliked, z.users, z.items, how.unknown)
         records += disliked_metrics(z, test, disliked, hidden, at, split, how.unknown, per_user)

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from llmhd_tools import notes
-from llmhd_tools.core.arrays import Codes
+from llmhd_tools.core.arrays import Codes, pair_keys
 from llmhd_tools.core.metrics import METRICS, ByUser, hits_at
+from llmhd_tools.core.ties import Ties
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.jsonl import Record
 from llmhd_tools.files.tables import Table
 from llmhd_tools.files.tensors import Tensors
+from llmhd_tools.notes import many
 
 Ranking = Callable[..., tuple[Any, Any, Any]]  # as core.metrics.hits_at
 
@@ -49,16 +51,24 @@ def rank_metrics(
     unknown: str = "error",
     per_user: bool = False,
     rank: Ranking | None = None,
+    tell_ties: bool = False,
 ) -> list[Record]:
     """Metric records of a held-out table; ``exclude`` holds interactions by user in the embeddings' codes.
 
-    ``rank`` does the ranking in the place of ``core.metrics.hits_at``.
+    ``rank`` does the ranking in the place of ``core.metrics.hits_at``. With ``tell_ties``, how many users' values depend on
+    how equal scores are ranked (``core.ties``) is said where there are any.
     """
     user, item, strangers = check_known(test, z.users, z.items, unknown)
     known = (user >= 0) & ((item >= 0) | (unknown == "miss"))
     item = np.where(item < 0, len(z.items) + test["item"], item).astype(np.int32)
     wanted = ByUser.of(user[known], item[known], len(z.users))
-    users, hits, relevant = (rank or hits_at)(z.arrays["user"], z.arrays["item"], wanted, exclude, max(at))
+    ties = Ties(z.users.names, z.items.names)
+    users, hits, relevant = (rank or hits_at)(z.arrays["user"], z.arrays["item"], wanted, exclude, max(at), ties=ties)
+    if tell_ties and ties.decided:
+        notes.note(
+            f"of {many(len(users), 'user')} {len(ties.decided):,} have held-out items that score as others in reach of the "
+            "list do; a digest of the ids ranks those, as by chance"
+        )
     head: Record = {"epoch": z.meta["epoch"]} if "epoch" in z.meta else {}
     head["split"] = split
     means, singles = [], []
@@ -97,3 +107,18 @@ def tell_unknown(test: Table, users: Ids, items: Ids, unknown: str) -> None:
     user, item, _ = check_known(test, users, items, unknown)
     if lost := int(((user < 0) | (item < 0)).sum()):
         notes.note(f"{lost:,} rows of {test.source} name a user or item without embedding: {unknown}")
+
+
+def tell_excluded(test: Table, z: Tensors, exclude: Sequence[ByUser]) -> None:
+    """Warn of held-out pairs that are in ``exclude`` too: their ranks say little about new ones. Say where that is empty."""
+    if not exclude:
+        notes.note("without `exclude` the items that users have in training stand in their lists too")
+        return
+    user, item = test.users.translate(z.users)[test["user"]], test.items.translate(z.items)[test["item"]]
+    keys = pair_keys(user, item, len(z.items))[(user >= 0) & (item >= 0)]
+    hidden = [pairs.pairs(np.arange(len(z.users))) for pairs in exclude]
+    known = np.concatenate([row * len(z.items) + codes for row, codes in hidden])
+    if both := int(np.isin(keys, known).sum()):
+        notes.warn(
+            f"{both:,} of {len(test):,} pairs of {test.source} are in `exclude` too; they are ranked all the same"
+        )

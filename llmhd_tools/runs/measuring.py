@@ -90,7 +90,7 @@ class Measurer:
             return []
         hidden = [by_user(table, z.users, z.items) for table in (self.inputs.train, self.inputs.valid)]
         rank = _ranking(model)
-        found = rank_metrics(z, test, hidden, self.at, self.names, "test", self.unknown, rank=rank)
+        found = rank_metrics(z, test, hidden, self.at, self.names, "test", self.unknown, rank=rank, tell_ties=True)
         if disliked is not None:
             found += disliked_metrics(z, test, disliked, hidden, self.at, "test", self.unknown, rank=rank)
         return found

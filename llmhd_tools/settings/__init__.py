@@ -22,6 +22,7 @@ from llmhd_tools.settings.denoising import (
     Staging,
     Suspecting,
 )
+from llmhd_tools.settings.importing import Columns, Filtering, Form, Splitting, Texts
 from llmhd_tools.settings.service import ONE_BY_ONE, Service
 from llmhd_tools.settings.training import Aligning, Machine, Measuring, Model, Stopping
 
@@ -32,6 +33,9 @@ __all__ = [
     "Aligning",
     "Choice",
     "Cleaning",
+    "Columns",
+    "Filtering",
+    "Form",
     "Inferring",
     "Judging",
     "Machine",
@@ -43,9 +47,11 @@ __all__ = [
     "Relating",
     "Section",
     "Service",
+    "Splitting",
     "Staging",
     "Stopping",
     "Suspecting",
+    "Texts",
     "asked_for",
     "choices_of",
     "is_own",
@@ -55,6 +61,11 @@ __all__ = [
 
 # All sections, in the order in which pages show them.
 SECTIONS: tuple[type[Section], ...] = (
+    Columns,
+    Form,
+    Texts,
+    Filtering,
+    Splitting,
     Model,
     Machine,
     Stopping,

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from llmhd_tools import notes
 from llmhd_tools.core import noise
 from llmhd_tools.core.arrays import round_share
 from llmhd_tools.core.graph import Graph
@@ -37,6 +38,10 @@ def inject_noise(
     graph = Graph.of(clean["user"], clean["item"], len(users), len(items))
     user, item = (np.concatenate([table[side] for table in held]) for side in ("user", "item"))
     taken = Graph.of(user, item, len(users), len(items))
+    if ratio > 1:
+        notes.warn(
+            f"`ratio` {ratio:g} adds {ratio:g} noisy rows for each clean one; for {ratio:g} % it is {ratio / 100:g}"
+        )
     count, rng = round_share(ratio, len(clean)), generator(seed, 0, "noise")
     if pool is not None:
         drawn = recode(pool, users, items)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from llmhd_tools.core.arrays import Counts
 from llmhd_tools.core.metrics import ByUser, Hits
+from llmhd_tools.core.ties import Ties
 
 USERS_PER_BLOCK = 4096  # with 100k items their scores are 1.6 GB
 
@@ -22,8 +23,10 @@ def hits_at(
     exclude: Sequence[ByUser],
     k: int,
     device: torch.device,
+    ties: Ties | None = None,
 ) -> tuple[NDArray[np.int64], Hits, Counts]:
     """As ``core.metrics.hits_at``: users' codes, their hits (users, k) and numbers of test items, ranked on ``device``."""
+    ties = ties or Ties(range(len(users)), range(len(items)))
     relevant = np.diff(test.start)
     wanted = np.flatnonzero(relevant)
     hits = np.zeros((len(wanted), k), dtype=bool)
@@ -37,8 +40,13 @@ def hits_at(
         for pairs in exclude:
             hidden[_pairs(pairs, block, len(items), device)] = True
         scores.masked_fill_(hidden & ~tested, -torch.inf)
-        top = scores.topk(min(k, len(items)), dim=1).indices
+        best = scores.topk(min(k + 1, len(items)), dim=1)  # one more: whether equal scores go on behind the list
+        top = best.indices[:, :k]
         hits[start : start + len(block), : top.shape[1]] = tested.gather(1, top).cpu().numpy()
+        equal = ((best.values[:, 1:] == best.values[:, :-1]) & (best.values[:, 1:] > -torch.inf)).any(1)
+        for row in equal.nonzero()[:, 0].tolist():
+            line, marks = scores[row].cpu().numpy(), tested[row].cpu().numpy()
+            hits[start + row, : top.shape[1]] = marks[ties.ranked(int(block[row]), line, marks, top.shape[1])]
     return wanted, hits, relevant[wanted]
 
 

@@ -99,7 +99,9 @@ def fails(capfd: pytest.CaptureFixture[str], folder: Path, line: list[str], name
     got = main(line)
     out, err = capfd.readouterr()
     notes = [text for text in err.splitlines() if ": lexical is a word-overlap stand-in" not in text]
-    assert (got, len(notes)) == (code, 1), err
+    assert (got, len(notes)) == (code, 1) or (line[0] == "validate" and got == code and notes), (
+        err
+    )  # that tells each line
     assert notes[0].startswith(f"llmhd {line[0]}: ") and str(named) in notes[0], err
     assert "internal error" not in err and "Traceback" not in err
     if line[0] == "validate":  # tells about the good files
@@ -427,7 +429,7 @@ def test_history_must_be_oldest_first(capfd: pytest.CaptureFixture[str], folder:
 def test_tensors_are_not_written_under_a_text_s_name(capfd: pytest.CaptureFixture[str], folder: Path) -> None:
     words = ["train-epoch", str(folder / "train.jsonl"), "-o", str(folder / "new.npz")]
     assert main([*words, "--embeddings", str(folder / "new.jsonl")]) == 1
-    assert "new.jsonl: would be text by its name" in capfd.readouterr().err
+    assert "new.jsonl: .jsonl is no form that this is written in" in capfd.readouterr().err
     assert not list(folder.glob("new.*"))
 
 

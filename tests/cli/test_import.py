@@ -44,7 +44,7 @@ def test_filters_splits_and_the_low_rated_pool(tmp_path):
 def test_a_part_without_rows_is_told_and_not_written(tmp_path, capfd):
     source, out = write_csv(tmp_path / "a.csv", [("u", "i", 1, 1)]), tmp_path / "out"
     assert main(["import", "csv", source, "-o", str(out)]) == 0
-    assert sorted(path.name for path in out.iterdir()) == ["train.jsonl"]
+    assert sorted(path.name for path in out.iterdir()) == ["import.json", "train.jsonl"]
     assert "no rows for valid and test" in capfd.readouterr().err
 
 
@@ -61,8 +61,8 @@ def test_item_texts_from_a_table_of_their_own(tmp_path, capfd):
     capfd.readouterr()
     for words, code, told in (
         (["--texts", str(texts)], 1, "t.tsv:1: column 'profile' is not among the columns item, title, about"),
-        (["--text", "about"], 2, "--text is a column of --texts"),
-        (["--texts", str(out / "items.jsonl")], 2, "items.jsonl: cannot tell the kind of table"),
+        (["--text", "about"], 2, "--text is for --texts"),
+        (["--texts", str(out / "items.xml")], 2, "items.xml: cannot tell the kind of table"),
     ):
         assert main(["import", "csv", source, "-o", str(out), *words]) == code
         assert told in capfd.readouterr().err
@@ -86,7 +86,7 @@ def test_other_delimiters_no_header_and_a_pipe(tmp_path, capfd, monkeypatch):
         (tmp_path / "interactions.jsonl").unlink()
     capfd.readouterr()
     assert main(["import", "npz", str(source), *words, "--delimiter", ";"]) == 2
-    assert "npz has names for its columns and no delimiter" in capfd.readouterr().err
+    assert "--delimiter is for csv, tsv, not for npz" in capfd.readouterr().err
     assert main(["import", "xml", str(source), *words]) == 2
     assert "columns" not in capfd.readouterr().err, "a name for programs"
 

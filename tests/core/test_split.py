@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -10,7 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmhd_tools.core.split import dedupe, k_core, rating_floor, split_by_time, split_global, split_per_user, user_sizes
+from llmhd_tools.core.split import (
+    dedupe,
+    k_core,
+    leave_one_out,
+    pair_weights,
+    rating_floor,
+    split_at,
+    split_by_time,
+    split_global,
+    split_per_user,
+    time_cuts,
+    user_sizes,
+)
 
 PAIRS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=60)
 RATIOS = st.sampled_from([(3, 1, 1), (8, 1, 1), (0.8, 0.1, 0.1), (1, 1), (7, 0, 3), (1,), (0.29, 0.7, 0.01)])
@@ -24,24 +37,36 @@ def codes(pairs: Any) -> tuple[Any, Any]:
 # ---- duplicates and ratings
 
 
-def test_dedupe_keeps_the_first_or_the_latest() -> None:
+def test_dedupe_keeps_the_last_or_the_first() -> None:
     user, item = codes([(0, 1), (0, 1), (2, 1), (0, 1), (0, 0)])
-    assert dedupe(user, item).tolist() == [True, False, True, False, True]
+    assert dedupe(user, item).tolist() == [False, False, True, True, True]
+    assert dedupe(user, item, first=True).tolist() == [True, False, True, False, True]
     time = np.array([1.0, 5.0, 0.0, 5.0, -1.0])
-    assert dedupe(user, item, time).tolist() == [False, True, True, False, True]
+    assert dedupe(user, item, time).tolist() == [False, False, True, True, True]
+    assert dedupe(user, item, -time).tolist() == [True, False, True, False, True]
+    assert dedupe(user, item, time, first=True).tolist() == [True, False, True, False, True]
+    assert dedupe(user, item, -time, first=True).tolist() == [False, True, True, False, True]
+
+
+@given(PAIRS, st.integers(0, 2**32 - 1), st.booleans(), st.booleans())
+def test_dedupe_brute_force(pairs: Any, seed: int, timed: bool, first: bool) -> None:
+    user, item = codes(pairs)
+    time = np.random.default_rng(seed).integers(0, 4, len(pairs)).astype(np.float64)
+    best: dict[Any, tuple[float, int]] = {}
+    for row, pair in enumerate(pairs):
+        place = (time[row] if timed else 0.0, row)
+        best[pair] = (min if first else max)(place, best.get(pair, place))
+    kept = dedupe(user, item, time if timed else None, first=first)
+    assert np.flatnonzero(kept).tolist() == sorted(row for _, row in best.values())
 
 
 @given(PAIRS, st.integers(0, 2**32 - 1))
-def test_dedupe_brute_force(pairs: Any, seed: int) -> None:
+def test_pair_weights_brute_force(pairs: Any, seed: int) -> None:
     user, item = codes(pairs)
-    time = np.random.default_rng(seed).integers(0, 4, len(pairs)).astype(np.float64)
-    best: dict[Any, int] = {}
-    for row, pair in enumerate(pairs):
-        if pair not in best or time[row] > time[best[pair]]:
-            best[pair] = row
-    assert np.flatnonzero(dedupe(user, item, time)).tolist() == sorted(best.values())
-    first = {pair: row for row, pair in reversed([*enumerate(pairs)])}
-    assert np.flatnonzero(dedupe(user, item)).tolist() == sorted(first.values())
+    assert pair_weights(user, item).tolist() == [pairs.count(pair) for pair in pairs]
+    weight = np.random.default_rng(seed).integers(1, 9, len(pairs)).astype(np.float64)
+    sums = {pair: sum(w for w, p in zip(weight, pairs, strict=True) if p == pair) for pair in pairs}
+    assert pair_weights(user, item, weight).tolist() == [sums[pair] for pair in pairs]
 
 
 def test_rating_floor() -> None:
@@ -144,10 +169,47 @@ def test_global_split_on_dense_data_is_exact_and_seeded() -> None:
     assert share.min() < 10 < share.max()
 
 
+@given(PAIRS, st.integers(0, 99), st.booleans())
+def test_leave_one_out(pairs: Any, seed: int, timed: bool) -> None:
+    user, _ = codes(pairs)
+    rng = np.random.default_rng(seed)
+    time = rng.integers(0, 5, len(user)).astype(np.float64) if timed else None
+    parts = leave_one_out(user, time, rng=rng)
+    for u in set(user.tolist()):
+        rows = np.flatnonzero(user == u)
+        assert (
+            sorted(parts[rows].tolist())[::-1] == [2, 1, *[0] * (len(rows) - 2)][: len(rows)] if len(rows) > 2 else True
+        )
+        assert {1: [0], 2: [0, 2]}.get(len(rows), sorted(parts[rows])) == sorted(parts[rows])
+        if time is not None:
+            assert parts[rows][np.argsort(time[rows], kind="stable")].tolist() == sorted(parts[rows])
+
+
+@given(st.lists(st.integers(0, 9), max_size=40), RATIOS)
+def test_one_cut_in_time_for_all(times: list[int], ratios: Any) -> None:
+    when = np.array(times, dtype=np.float64)
+    parts = split_at(when, time_cuts(when, ratios))
+    assert (np.diff(parts[np.argsort(when, kind="stable")].astype(int)) >= 0).all()
+    for early, late in itertools.pairwise(range(len(ratios))):  # no part begins before the one before it has ended
+        assert not when[parts == early].max(initial=-1) >= when[parts >= late].min(initial=99)
+    for p in range(1, len(ratios)):  # rows of one time go to the later part
+        assert (parts >= p).sum() >= sum(int(np.floor(r / sum(ratios) * len(when))) for r in ratios[p:])
+    if len(set(times)) == len(times):
+        want = [int(np.floor(r / sum(ratios) * len(when))) for r in ratios]
+        assert np.bincount(parts, minlength=len(ratios))[1:].tolist() == want[1:]
+
+
+def test_split_at_given_times() -> None:
+    when = np.array([5.0, 1.0, 10.0, 9.9, 20.0, 25.0])
+    assert split_at(when, [10, 20]).tolist() == [0, 0, 1, 0, 2, 2]
+    assert split_at(when, [np.inf, 20]).tolist() != split_at(when, [10, 20]).tolist()
+
+
 def test_empty_and_bad() -> None:
     none, rng = np.zeros(0, np.int32), np.random.default_rng(0)
     results = [dedupe(none, none), k_core(none, none, 3, 3), split_global(none, none, rng=rng)]
-    results += [split_per_user(none, rng=rng), split_by_time(none, none.astype(float))]
+    results += [split_per_user(none, rng=rng), split_by_time(none, none.astype(float)), leave_one_out(none, rng=rng)]
+    results += [pair_weights(none, none), split_at(none.astype(float), time_cuts(none.astype(float)))]
     assert all(len(result) == 0 for result in results)
     for ratios in ((), (0, 1), (1, -1), (1, np.inf), (1, np.nan)):
         with pytest.raises(ValueError, match="ratios are"):

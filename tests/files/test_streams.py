@@ -13,7 +13,7 @@ import zstandard
 
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.jsonl import read_records, write_records
-from llmhd_tools.files.streams import check_output, open_in, open_out, suffix_of
+from llmhd_tools.files.streams import check_binary, check_output, open_in, open_out, suffix_of
 
 ROWS = [{"user": f"u{n}", "item": n} for n in range(500)]
 TEXT = "".join(f'{{"user": "u{n}", "item": {n}}}\n' for n in range(500)).encode()
@@ -96,6 +96,21 @@ def test_a_bomb_is_unpacked_line_by_line(tmp_path: Path, monkeypatch: pytest.Mon
         (tmp_path / f"a.jsonl{end}").write_bytes(pack(b" " * (64 << 20)))
         with pytest.raises(InputError, match="the line is longer than 1 MiB"):
             rows_of(tmp_path / f"a.jsonl{end}")
+
+
+def test_a_zstd_window_that_is_too_wide_is_told_with_the_way_out(tmp_path: Path) -> None:
+    """As ``zstd --long=30`` packs: the file is whole, only its window is larger than what is unpacked here."""
+    wide = zstandard.ZstdCompressionParameters.from_level(3, window_log=28, write_content_size=False)
+    packer = zstandard.ZstdCompressor(compression_params=wide).compressobj()
+    path = tmp_path / "a.jsonl.zst"
+    path.write_bytes(packer.compress(TEXT) + packer.flush())
+    with pytest.raises(InputError, match=r"a window of more than 128 MiB .*zstd -d --long=31 a\.jsonl\.zst") as caught:
+        rows_of(path)
+    assert "damaged" not in str(caught.value)
+    wide = zstandard.ZstdCompressionParameters.from_level(3, window_log=27, write_content_size=False)
+    packer = zstandard.ZstdCompressor(compression_params=wide).compressobj()
+    path.write_bytes(packer.compress(TEXT) + packer.flush())
+    assert rows_of(path) == ROWS
 
 
 # ---- what cannot be read
@@ -210,3 +225,25 @@ def test_a_folder_that_takes_no_files(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(InputError, match="cannot be written to"):
         check_output(str(tmp_path / "a.jsonl"))
+
+
+@pytest.mark.parametrize(
+    "name", ["a.csv", "a.parquet", "a.tsv", "a.txt", "a.csv.gz", "a.xlsx", "a.pkl", "a.jsnol", "a.NPZ", "a.feather"]
+)
+def test_a_suffix_that_says_another_form_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"is no form that this is written in; name it \.jsonl .* or \.npz"):
+        check_output(str(tmp_path / name))
+    with pytest.raises(InputError, match=r"only the binary form; name it \.npz"):
+        check_binary(str(tmp_path / name))
+
+
+def test_suffixes_of_ours_and_names_without_one() -> None:
+    for name in ("a.jsonl", "a.json", "a.ndjson", "a.npz", "a.jsonl.gz", "a.npz.zst", "a", "run-0.05", "a.2", "-"):
+        check_output(name)
+    for name in ("/dev/null", "/dev/stdout"):
+        check_output(name)
+        check_binary(name)
+    check_binary("a.npz")
+    with pytest.raises(InputError, match=r"a\.jsonl: \.jsonl is no form that this is written in; .* only the binary"):
+        check_binary("a.jsonl")
+    check_output("a.svg", forms=(".svg",))

@@ -110,3 +110,16 @@ def test_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as caught:
         read_tensors(path, "embeddings")
     assert str(caught.value).startswith(f"{path}: ") and message in str(caught.value)
+
+
+def test_embeddings_whose_scores_would_overflow_are_refused(tmp_path: Path) -> None:
+    ids = Ids(["a"])
+    path = str(tmp_path / "z.npz")
+    for size, good in ((1e30, False), (1e19, False), (1e18, True)):
+        z = np.full((1, 4), size, np.float32)
+        write_tensors(path, Tensors("embeddings", {"user": z, "item": z}, ids, ids))
+        if good:
+            assert np.isfinite(read_tensors(path, "embeddings").arrays["user"] @ z.T).all()
+        else:
+            with pytest.raises(InputError, match="more than a float32 holds; scale them down"):
+                read_tensors(path, "embeddings")

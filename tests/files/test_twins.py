@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from llmhd_tools.errors import InputError
+from llmhd_tools.files.fields import Field, Kind
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.jsonl import write_records
 from llmhd_tools.files.npz import read_arrays, write_arrays
-from llmhd_tools.files.schema import KINDS, Field, Kind
+from llmhd_tools.files.schema import KINDS
 from llmhd_tools.files.tables import (
     Table,
     concatenate,
@@ -50,6 +51,8 @@ def values(spec: Field) -> st.SearchStrategy[Any]:
         return st.booleans()
     if spec.type in ("int", "label"):
         return st.integers(int(low or 0), 2**63 - 1 if high is None else int(high))
+    if spec.above is not None:
+        return st.floats(spec.above, exclude_min=True, allow_nan=False, allow_infinity=False) | st.integers(1, 2**53)
     floats = st.floats(low, high, allow_nan=False, allow_infinity=False, width=32 if spec.type == "float32" else 64)
     whole = st.integers(-(2**53) + 1 if low is None else int(low), 2**53 - 1 if high is None else int(high))
     return floats if spec.type == "float32" else floats | whole
@@ -196,6 +199,8 @@ BAD_RECORDS = [
     ("interactions", {"user": "a", "item": "i", "rating": "5"}, "'rating' is \"5\", must be a number"),
     ("interactions", {"user": "a", "item": "i", "rating": True}, "'rating' is true, must be a number"),
     ("interactions", {"user": "a", "item": "i", "rating": 10**400}, "too large a number"),
+    ("interactions", {"user": "a", "item": "i", "weight": 0}, "'weight' is 0, must be above 0"),
+    ("interactions", {"user": "a", "item": "i", "weight": -1.5}, "'weight' is -1.5, must be above 0"),
     ("interactions", {"user": "a", "item": "i", "noise": 1}, "'noise' is 1, must be true or false"),
     ("judged", NOISY | {"score": 11}, "'score' is 11, must be 1..10"),
     ("judged", NOISY | {"score": 0.5}, "'score' is 0.5, must be 1..10"),
@@ -273,7 +278,7 @@ BAD_ARRAYS: list[tuple[str, dict[str, Any], str]] = [
     ("complex", {"rating": np.zeros(2, np.complex128)}, "column 'rating' is complex128 (2,), must be float64"),
     ("an infinite number", {"rating": np.array([np.inf, 1])}, "'rating' is inf, must be finite"),
     ("a third truth", {"noise": np.array([2, 0], np.int8)}, "'noise' is 2, must be 0..1"),
-    ("an unknown column", {"weight": np.zeros(2)}, "holds an array 'weight' that interactions do not have"),
+    ("an unknown column", {"mass": np.zeros(2)}, "holds an array 'mass' that interactions do not have"),
     ("extra is a number", {"extra": as_json(3)}, "'extra' does not hold the unknown fields"),
     ("extra shadows", {"extra": as_json([{"user": "z"}, {}])}, "'extra' does not hold the unknown fields"),
     ("extra too short", {"extra": as_json([{}])}, "columns of different lengths"),

@@ -130,7 +130,7 @@ def test_a_folder_in_use_is_refused(llmhd, words, snapshot):
     handle = os.open(llmhd.folder / "run", os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        assert "run: is in use by another run" in llmhd.refused(1, *words("bpr", "none"), "-o", "run", "--resume")
+        assert "run: is in use by another process" in llmhd.refused(1, *words("bpr", "none"), "-o", "run", "--resume")
     finally:
         os.close(handle)
     assert snapshot(llmhd.folder / "run") == before

@@ -233,3 +233,14 @@ def _wait(condition) -> None:
 @pytest.fixture(autouse=True)
 def _in_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+
+
+def test_a_dry_run_of_a_huge_history_keeps_the_estimate_in_sight(tmp_path, llmhd):
+    rows, texts = tmp_path / "train.jsonl", tmp_path / "items.jsonl"
+    rows.write_text("".join(f'{{"user": "u", "item": "i{n}"}}\n' for n in range(4000)))
+    texts.write_text("".join(f'{{"item": "i{n}", "profile": "A book about {n}, {"x" * 900}."}}\n' for n in range(4000)))
+    done = llmhd("summarize", str(rows), "--items", str(texts), "--domain", "books", "--dry-run", server="http://h/v1")
+    lines = done.stderr.splitlines()
+    assert done.returncode == 0 and len(lines) < 60 and max(map(len, lines)) < 500
+    assert any("lines more)" in line for line in lines) and any("characters more)" in line for line in lines)
+    assert any("1 requests: 0 duplicate" in line for line in lines)

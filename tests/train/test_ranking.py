@@ -8,6 +8,7 @@ from toys import CPU
 
 from llmhd_tools.core import metrics
 from llmhd_tools.core.metrics import ByUser
+from llmhd_tools.core.ties import Ties
 from llmhd_tools.train import ranking
 
 
@@ -42,3 +43,15 @@ def test_a_list_longer_than_the_items_and_than_what_is_left():
             metrics.hits_at(users, items, test, [hidden], k),
         )
         assert (ours[1] == theirs[1]).all() and ours[1].sum() == 3
+
+
+@pytest.mark.parametrize("k", [1, 7, 40])
+def test_equal_scores_are_ranked_as_numpy_ranks_them(k):
+    rng = np.random.default_rng(k)
+    users, items = rng.integers(1, 3, (60, 1)).astype(np.float32), rng.integers(0, 5, (300, 1)).astype(np.float32)
+    test, exclude = by_user(rng, 60, 300, 400), [by_user(rng, 60, 300, 3000)]
+    ids = [f"u{n}" for n in range(60)], [f"i{n}" for n in range(300)]
+    mine, other = Ties(*ids), Ties(*ids)
+    ours = ranking.hits_at(users, items, test, exclude, k, CPU, mine)
+    theirs = metrics.hits_at(users, items, test, exclude, k, other)
+    assert (ours[1] == theirs[1]).all() and sorted(mine.decided) == sorted(other.decided) and mine.decided

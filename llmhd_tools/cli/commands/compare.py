@@ -66,7 +66,8 @@ def command(
     from llmhd_tools.report.compare import compare
     from llmhd_tools.report.layout import lay_out
 
-    check_output(output, [beside])
+    forms = (*_BY_SUFFIX, ".txt")
+    check_output(output, [beside], forms, f"name it {', '.join(forms)}")
     published = read_table(beside, "comparison") if beside else None
     found = compare(runs, metrics.split(",") if metrics else None, split, baseline, published, pooled)
     form = form or _BY_SUFFIX.get(suffix_of(output), "table")

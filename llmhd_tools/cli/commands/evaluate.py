@@ -34,12 +34,15 @@ def command(
 ) -> None:
     """Measure recall, ndcg and more over all items.
 
-    Every item is ranked for each user with held-out items; pairs of --exclude do not enter the list. Values are means
-    over those users. With --noise, how well a high loss finds the known noise (AUC) and, with --verdicts, precision,
-    recall and AUC of what was dropped, the truly clean share of what was rescued and, where TRAIN marks rows as `hard`,
-    the rescued share of the hard; with --drop, precision and recall of what left the graph. With --disliked, the
-    disliked share of the first K (disliked-share, over users with disliked items) and the chance that a liked item of
-    TEST scores above a disliked one (liked-auc, over users that have both); pairs of --exclude do not count as disliked.
+    Every item is ranked for each user with held-out items; pairs of --exclude do not enter the list, but for those of
+    TEST itself, which are ranked with a warning. Values are means over those users. Equal scores are ranked by a digest
+    of the ids: as by chance, and the same in any order of the files; how many users that decides is told.
+
+    With --noise, how well a high loss finds the known noise (AUC) and, with --verdicts, precision, recall and AUC of what
+    was dropped, the truly clean share of what was rescued and, where TRAIN marks rows as `hard`, the rescued share of
+    the hard; with --drop, precision and recall of what left the graph. With --disliked, the disliked share of the first
+    K (disliked-share, over users with disliked items) and the chance that a liked item of TEST scores above a disliked
+    one (liked-auc, over users that have both); pairs of --exclude do not count as disliked.
 
     \b
     Examples:

@@ -2,148 +2,124 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from llmhd_tools.cli.options import Quiet, Seed, Verbose
-
-if TYPE_CHECKING:
-    from llmhd_tools.files.tables import Table
-    from llmhd_tools.importers.source import Interactions
+from llmhd_tools.cli.options import File, Quiet, Verbose, file, find_idle, find_unused, takes
+from llmhd_tools.settings import Columns, Filtering, Form, Splitting, Texts
 
 
-Name = str | None
-
-
+@takes()
 def command(
     context: typer.Context,
     format: Annotated[
-        str, typer.Argument(help="rlmrec, recbole, movielens, csv, tsv, parquet or npz.", metavar="FORMAT")
-    ],
-    source: Annotated[
-        str, typer.Argument(help="The folder or file to import; - is stdin, for csv and tsv.", metavar="SOURCE")
+        str,
+        typer.Argument(help="rlmrec, recbole, movielens, lightgcn, csv, tsv, jsonl, parquet or npz.", metavar="FORMAT"),
     ],
     output: Annotated[str, typer.Option("-o", "--output", help="The folder to write into.", metavar="FOLDER")],
-    user: Annotated[Name, typer.Option("--user", help="Column of users, where columns have names. [user]")] = None,
-    item: Annotated[Name, typer.Option("--item", help="Column of items. [item]")] = None,
-    rating: Annotated[Name, typer.Option("--rating", help="Column of ratings.")] = None,
-    timestamp: Annotated[Name, typer.Option("--timestamp", help="Column of times.")] = None,
-    delimiter: Annotated[
-        Name, typer.Option("--delimiter", help="Between the columns of a CSV or TSV.", metavar="CHARACTER")
+    columns: Columns,
+    form: Form,
+    of_items: Texts,
+    filtering: Filtering,
+    splitting: Splitting,
+    source: Annotated[
+        str | None,
+        typer.Argument(help="The folder or file to import; - is stdin, for csv, tsv and jsonl.", metavar="SOURCE"),
     ] = None,
-    header: Annotated[
-        bool, typer.Option("--header/--no-header", help="Without a header the columns are called 1, 2, 3.")
-    ] = True,
-    texts: Annotated[
-        Name, typer.Option("--texts", help="Texts of the items: a CSV or TSV with a column --item.", metavar="FILE")
-    ] = None,
-    text: Annotated[Name, typer.Option("--text", help="Column of the texts. [profile]")] = None,
-    min_rating: Annotated[float | None, typer.Option("--min-rating", help="Keep ratings from here up.")] = None,
-    low_rated: Annotated[
-        Name, typer.Option("--low-rated", help="Where to keep the rows below --min-rating.", metavar="FILE")
-    ] = None,
-    core: Annotated[int, typer.Option("--k-core", help="Drop users and items with fewer rows, repeatedly.", min=1)] = 1,
-    split: Annotated[str, typer.Option("--split", help="Shares of train:valid:test, or none.")] = "3:1:1",
-    split_by: Annotated[
-        str,
-        typer.Option(
-            "--split-by", help="global (every user and item keeps a train row), user, or time (latest held out)."
-        ),
-    ] = "global",
-    seed: Seed = 0,
+    texts: Annotated[File, file("--texts", "Texts of the items: CSV, TSV, JSON Lines or Parquet.")] = None,
+    low_rated: Annotated[File, file("--low-rated", "Where to keep the rows below --min-rating.")] = None,
+    rejected: Annotated[File, file("--rejected", "Where to keep every row left out, with the reason.")] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Import a dataset from another format.
 
-    Writes train.jsonl, valid.jsonl and test.jsonl (or interactions.jsonl with --split none), and items.jsonl and
-    profiles.jsonl where the source has texts. Repeated pairs are dropped, then low ratings, then what the k-core leaves
-    out. A source that comes with its own split keeps it, and takes no filters. An npz holds one array a column.
+    Writes train.jsonl, valid.jsonl and test.jsonl (or interactions.jsonl with --split none), items.jsonl and
+    profiles.jsonl where the source has texts, and import.json, what was done. What an earlier import left in FOLDER is
+    removed; other files of such names are refused. Repeated pairs are dropped, then low ratings, then what the k-core
+    leaves out. A source that comes with its own split keeps it, and takes no filters. An npz holds one array a column.
 
     \b
     Examples:
       llmhd import rlmrec amazon -o data
       llmhd import movielens ml-1m -o data --min-rating 4 --low-rated data/low.jsonl --k-core 5 --split-by user
+      llmhd import lightgcn gowalla -o data
       llmhd import npz ratings.npz -o data --rating rating --min-rating 4 --low-rated data/low.jsonl
       llmhd import csv clicks.csv -o data --user visitor --item sku --timestamp time --split 8:1:1 --split-by time
-      llmhd import csv clicks.csv -o data --user visitor --item sku --texts skus.csv --text description
+      llmhd import csv clicks.csv -o data --user visitor --item sku --texts skus.csv --text title --text description
+      llmhd import jsonl reviews.jsonl.gz -o data --user reviewerID --item asin --rating overall --skip-bad \\
+        --timestamp unixReviewTime --split-at 2014-01-01,2014-04-01 --texts meta.jsonl.gz --text title
     """
     from llmhd_tools import notes
-    from llmhd_tools.cli.options import find_idle
     from llmhd_tools.errors import UsageError
+    from llmhd_tools.files.dataset import dataset_folder, write_dataset
+    from llmhd_tools.files.tables import write_table
     from llmhd_tools.importers import read_source
-    from llmhd_tools.stages.split import filter_rows, split_rows
+    from llmhd_tools.importers.text import BadRows
+    from llmhd_tools.stages import importing
 
-    columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp, "texts": texts, "text": text}
-    given = {name: value for name, value in {**columns, "delimiter": delimiter}.items() if value is not None}
-    if text is not None and texts is None:
-        raise UsageError("--text is a column of --texts")
-    found = read_source(format, source, **given, **({} if header else {"header": False}))
+    if source is None:
+        raise UsageError(_without_source(format))
+    unused = find_unused(context)
+    importing.cuts_of(splitting.split_at)
+    reading = _given(columns, form, of_items)
+    with dataset_folder(output):
+        _check_files(output, source, texts, low_rated, rejected)
+        with importing.rejecting(rejected) as keep:
+            bad = BadRows(filtering.skip_bad, keep)
+            found = read_source(format, source, bad, **reading, **({"texts": texts} if texts else {}))
+            done = importing.filtered(found, source, filtering, splitting, keep)
+            if low_rated is not None and done.pool is None:
+                raise UsageError("--low-rated needs --min-rating, and a source without a split of its own")
+            record = importing.made_by(format, reading, filtering, splitting)
+            record |= importing.tell(found, done, bad, splitting.split_by == "time")
+            written = write_dataset(output, done.parts, importing.texts_to_write(found), record)
+            if low_rated is not None and done.pool is not None:
+                write_table(low_rated, done.pool)
+                written[low_rated] = len(done.pool)
+    idle = ""
     if found.splits:
-        if min_rating is not None or core > 1:
-            raise UsageError(f"{source} comes with its own split; --min-rating and --k-core would spoil it")
-        parts = {name: _table(rows) for name, rows in found.splits.items()}
-        pool = None
-    else:
-        table, pool = filter_rows(_table(found.interactions), min_rating, core)
-        parts = split_rows(table, split, split_by, seed)
-    if low_rated is not None and pool is None:
-        raise UsageError("--low-rated needs --min-rating, and a source without a split of its own")
-    empty = [name for name in parts if not len(parts[name])]
-    parts = {name: table for name, table in parts.items() if len(table)}
-    written = dict(_write(output, parts, found.items, found.profiles, low_rated, pool))
-    if empty:
-        notes.note(f"the split leaves no rows for {' and '.join(empty)}, so there is no such file")
-    if found.splits and (
-        idle := find_idle(context, ("split", "split_by", "seed"), "a source without a split of its own")
-    ):
-        notes.note(idle)
+        idle = find_idle(context, ("split", "split_by", "split_at", "seed"), "a source without a split of its own")
+    elif splitting.split_at:
+        idle = find_idle(context, ("split", "split_by"), "shares of rows, not --split-at")
+    for sentence in filter(None, (unused, idle)):
+        notes.note(sentence)
     notes.note(", ".join(f"{path} {count:,}" for path, count in written.items()))
 
 
-def _table(rows: Interactions) -> Table:
-    from llmhd_tools.files.tables import Table
-
-    table = Table("interactions", {})
-    table.columns = {"user": table.users.add(rows.user), "item": table.items.add(rows.item)}
-    for name, column in (("rating", rows.rating), ("timestamp", rows.timestamp)):
-        if column is not None:
-            table.columns[name] = column
-    return table
+def _given(columns: Columns, form: Form, of_items: Texts) -> dict[str, Any]:
+    """What was said about the source, by the names that readers have for it."""
+    told = {**vars(columns), **vars(form), **vars(of_items)}
+    told["title"] = told.pop("titles")
+    return {name: value for name, value in told.items() if value not in (None, True, ())}
 
 
-def _write(
-    folder: str,
-    parts: dict[str, Table],
-    items: list[dict[str, Any]],
-    profiles: list[dict[str, Any]],
-    low_rated: str | None,
-    pool: Table | None,
-) -> Iterator[tuple[str, int]]:
-    """Write all files; yields each one's path and number of records."""
+def _without_source(format: str) -> str:
+    """What is wrong with a command line of one word before the options."""
+    from pathlib import Path
+
+    from llmhd_tools.errors import UsageError
+    from llmhd_tools.importers import FORMATS
+    from llmhd_tools.importers.item_texts import kind_of
+
+    if format in FORMATS:
+        return f"Missing argument 'SOURCE': {format} is a FORMAT, the folder or file to import follows"
+    try:
+        kind = kind_of(Path(format))
+    except UsageError:
+        kind = "FORMAT"
+    named = ", ".join(name for name in FORMATS if name != "columns")
+    return f"FORMAT '{format}' is none of {named}; is it `llmhd import {kind} {format}`?"
+
+
+def _check_files(folder: str, source: str, texts: str | None, low_rated: str | None, rejected: str | None) -> None:
+    """Raise InputError for outputs that cannot be written or would be written over each other or an input."""
     import os
 
-    from llmhd_tools.errors import InputError
-    from llmhd_tools.files.jsonl import write_records
+    from llmhd_tools.files.dataset import FILES, RECORD
     from llmhd_tools.files.streams import check_output
-    from llmhd_tools.files.tables import write_table
 
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot be made a folder: {(error.strerror or '').lower()}", where=folder) from None
-    check_output(low_rated)  # may lie in the folder just made
-    for name, table in parts.items():
-        path = os.path.join(folder, f"{name}.jsonl")
-        write_table(path, table)
-        yield path, len(table)
-    for name, records in (("items", items), ("profiles", profiles)):
-        if records:
-            path = os.path.join(folder, f"{name}.jsonl")
-            write_records(path, records)
-            yield path, len(records)
-    if low_rated is not None and pool is not None:
-        write_table(low_rated, pool)
-        yield low_rated, len(pool)
+    ours = [os.path.join(folder, name) for name in (*FILES, RECORD)]
+    check_output(low_rated, [source, texts, *ours])
+    check_output(rejected, [source, texts, low_rated, *ours])

@@ -59,7 +59,7 @@ def command(
     form = suffix_of(output).lstrip(".")
     if form not in ("svg", "png"):
         raise UsageError(f"-o {output} ends neither in .svg nor in .png")
-    check_output(output, inputs)
+    check_output(output, inputs, forms=(".svg", ".png"))
     wanted = parse_wanted(metrics) if metrics else None
     of_runs = len(inputs) > 1 or not os.path.isfile(inputs[0])
     with styled():

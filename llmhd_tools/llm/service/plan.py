@@ -12,8 +12,10 @@ from llmhd_tools.llm.requests import Answer
 from llmhd_tools.llm.service.asking import Asks
 
 SECONDS_PER_CALL = 1.0  # a guess, where no rate is given
-HEAD, TAIL = 15, 5  # lines of a sample that are shown
 _PLANNED = Answer(error="planned, not asked")
+
+
+_SHOWN, _WIDTH = 8, 400  # lines at either end of a sample, characters of a line
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Plan:
             )
         for number, call in enumerate(self.samples, start=1):
             lines.append(f"sample {number}:")
-            lines += [f"  {m['role']}: {line}" for m in call.messages for line in _shown(m["content"])]
+            lines += [f"  {m['role']}: {line}" for m in call.messages for line in _cut(m["content"])]
         return lines
 
     def _minutes(self) -> float:
@@ -105,9 +107,13 @@ class Plan:
         self._cache.close()
 
 
-def _shown(text: str) -> list[str]:
-    """The lines of a text, of a long one the first and the last, so that the estimate stays on the screen."""
-    lines = [line for line in text.splitlines() if line]
-    if (left := len(lines) - HEAD - TAIL) <= 1:
-        return lines
-    return [*lines[:HEAD], f"… {left:,} more lines …", *lines[-TAIL:]]
+def _cut(text: str) -> Iterator[str]:
+    """The lines of a sample that are shown: the first and last few, each cut, so that the estimate stays in sight."""
+    lines = [line if len(line) <= _WIDTH else f"{line[:_WIDTH]} … ({len(line) - _WIDTH:,} characters more)"
+             for line in text.splitlines() if line]  # fmt: skip
+    if len(lines) <= 2 * _SHOWN + 1:
+        yield from lines
+        return
+    yield from lines[:_SHOWN]
+    yield f"… ({len(lines) - 2 * _SHOWN:,} lines more)"
+    yield from lines[-_SHOWN:]
