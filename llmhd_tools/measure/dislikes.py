@@ -39,12 +39,13 @@ def disliked_metrics(
     from llmhd_tools.core.auc import auc_by_group
     from llmhd_tools.core.metrics import hits_at, precision
     from llmhd_tools.core.pruning import predictions
+    from llmhd_tools.core.rankers import Dot
 
     bad, good = _held_out(disliked, z, unknown, exclude), _held_out(test, z, unknown)
     if not len(bad.items):
         notes.note(f"{disliked.source} holds no pair that could be recommended: no share, no AUC")
         return []
-    users, hits, relevant = (rank or hits_at)(z.arrays["user"], z.arrays["item"], bad, exclude, max(at))
+    users, hits, relevant = (rank or hits_at)(Dot(z.arrays["user"], z.arrays["item"]), bad, exclude, max(at))
     measured = [({"metric": "disliked-share", "k": k}, users, precision(hits[:, :k], relevant)) for k in at]
     sides = [side.pairs(np.arange(len(z.users))) for side in (good, bad)]
     user, item = np.concatenate([u for u, _ in sides]).astype(np.int32), np.concatenate([i for _, i in sides])

@@ -11,6 +11,7 @@ import numpy as np
 from llmhd_tools import notes
 from llmhd_tools.core.graph import Codes
 from llmhd_tools.core.metrics import METRICS, ByUser, hits_at
+from llmhd_tools.core.rankers import Dot
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.tables import Table
@@ -59,7 +60,7 @@ def rank_metrics(
     known = (user >= 0) & ((item >= 0) | (unknown == "miss"))
     item = np.where(item < 0, len(z.items) + test["item"], item).astype(np.int32)
     wanted = ByUser.of(user[known], item[known], len(z.users))
-    users, hits, relevant = (rank or hits_at)(z.arrays["user"], z.arrays["item"], wanted, exclude, max(at))
+    users, hits, relevant = (rank or hits_at)(Dot(z.arrays["user"], z.arrays["item"]), wanted, exclude, max(at))
     head: Record = {"epoch": z.meta["epoch"]} if "epoch" in z.meta else {}
     head["split"] = split
     means, singles = [], []
