@@ -21,6 +21,30 @@ import llmhd_tools
 _HOME = str(Path(llmhd_tools.__file__).parents[1])
 os.environ["PYTHONPATH"] = os.pathsep.join([_HOME, *filter(None, [os.environ.get("PYTHONPATH")])])
 
+# Where real processes are started, killed and compared byte by byte, or a model is trained for what it learns:
+# `bin/test fast` leaves these out.
+SLOW = (
+    "cli/test_bad_inputs.py",
+    "cli/test_help.py",
+    "faults",
+    "parity",
+    "run",
+    "service",
+    "studies",
+    "test_imports.py",
+    "train/test_align.py",
+    "train/test_sharded.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow by where it lies."""
+    here = Path(__file__).parent
+    for item in items:
+        if any(item.path.is_relative_to(here / name) for name in SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
 USERS, ITEMS = 30, 20
 GENRES = {
     "crime": "a detective follows a murder and its clues",

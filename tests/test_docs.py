@@ -21,10 +21,15 @@ def _make():
     return module
 
 
+@pytest.fixture(scope="module")
+def pages():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "80")
+        return {path.name: text for path, text in _make().pages().items()}
+
+
 @pytest.mark.parametrize("name", ["formats.md", "commands.md", "results.md"])
-def test_generated_page_is_up_to_date(name, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    pages = {path.name: text for path, text in _make().pages().items()}
+def test_generated_page_is_up_to_date(name, pages):
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == pages[name], "run python docs/make.py"
 
 

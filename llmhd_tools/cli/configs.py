@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +57,14 @@ def _read(context: typer.Context, path: str) -> dict[str, Any]:
 
 
 def _parse(path: str) -> dict[str, Any]:
-    try:
+    if sys.version_info >= (3, 11):
         import tomllib
-    except ImportError:  # Python 3.10
-        import tomli as tomllib  # type: ignore[no-redef]
+    else:
+        import tomli as tomllib
     try:
         with open(path, "rb") as stream:
-            return tomllib.load(stream)
+            given: dict[str, Any] = tomllib.load(stream)
+            return given
     except OSError as error:
         raise typer.BadParameter(f"{path}: {(error.strerror or '').lower()}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

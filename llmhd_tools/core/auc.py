@@ -7,17 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+from llmhd_tools.core.arrays import Floats, Mask
 
 
-def auc(score: NDArray[Any], positive: Flags) -> float | None:
+def auc(score: NDArray[Any], positive: Mask) -> float | None:
     """The chance that a positive scores above a negative, of (n,) scores; None where one group is empty."""
     _, values = auc_by_group(score, positive, np.zeros(len(score), dtype=np.int64))
     return float(values[0]) if len(values) else None
 
 
-def auc_by_group(score: NDArray[Any], positive: Flags, group: NDArray[Any]) -> tuple[NDArray[np.int64], Floats]:
+def auc_by_group(score: NDArray[Any], positive: Mask, group: NDArray[Any]) -> tuple[NDArray[np.int64], Floats]:
     """The same within each group (such as a user): codes of the groups that have both, ascending, and their values.
 
     ``score``, ``positive`` and ``group`` (codes from 0) are of one length. By ranks: U / (positives · negatives).
@@ -36,7 +35,7 @@ def auc_by_group(score: NDArray[Any], positive: Flags, group: NDArray[Any]) -> t
     return both, (total[both] - above[both] * (above[both] - 1) / 2) / (above[both] * below[both])
 
 
-def matched_auc(score: NDArray[Any], positive: Flags, match: NDArray[Any], parts: int = 20) -> float | None:
+def matched_auc(score: NDArray[Any], positive: Mask, match: NDArray[Any], parts: int = 20) -> float | None:
     """The chance that a positive scores above a negative that is like it by ``match`` (n,).
 
     The rows are cut into ``parts`` of equal size by ``match``; every pair of one part counts once. None without any.

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmhd_tools.core.graph import Codes, Graph
+from llmhd_tools.core.arrays import Codes, Embeddings, Floats, floor_share
+from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.metrics import ByUser
-from llmhd_tools.core.pruning import Embeddings, floor_share, predictions
+from llmhd_tools.core.pruning import predictions
 from llmhd_tools.core.sampling import draw_negatives
 from llmhd_tools.core.seeds import generator
 
-Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Measures = dict[str, Floats]  # values of a group's samples by name of the measure
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from llmhd_tools.core.graph import Codes, Graph
+from llmhd_tools.core.arrays import Codes, Embeddings, round_share
+from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.metrics import ByUser, top_items
-from llmhd_tools.core.pruning import Embeddings, predictions
+from llmhd_tools.core.pruning import predictions
 
 _USERS = 512  # whose scores of all items are held at a time
 
@@ -24,7 +25,7 @@ def disputed(z: Embeddings, graph: Graph, lowest: float, highest: int) -> tuple[
     rows = _by_score(z, graph)
     user = graph.user[rows]
     rank = np.arange(len(user)) - np.searchsorted(user, user)
-    low = rows[rank < np.floor(lowest * np.bincount(user, minlength=graph.n_users)[user] + 0.5)]
+    low = rows[rank < round_share(lowest, np.bincount(user, minlength=graph.n_users)[user])]
     high_user, high_item = _untouched(z, graph, highest)
     users, items = np.concatenate([graph.user[low], high_user]), np.concatenate([graph.item[low], high_item])
     label = np.repeat(np.array([1, 0], dtype=np.int8), [len(low), len(high_user)])

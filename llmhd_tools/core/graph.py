@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-Codes = NDArray[np.int32]
+from llmhd_tools.core.arrays import Codes, pair_keys
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Graph:
     @classmethod
     def of(cls, user: Codes, item: Codes, n_users: int, n_items: int) -> Graph:
         """The graph of interactions, (k,) codes each; a repeated pair counts once."""
-        _, first = np.unique(user.astype(np.int64) * n_items + item, return_index=True)
+        _, first = np.unique(pair_keys(user, item, n_items), return_index=True)
         first.sort()
         return cls(n_users, n_items, user[first], item[first])
 
@@ -33,11 +33,11 @@ class Graph:
     @cached_property
     def keys(self) -> NDArray[np.int64]:
         """Sorted (n,) keys ``user * n_items + item``."""
-        return np.sort(self.user.astype(np.int64) * self.n_items + self.item)
+        return np.sort(pair_keys(self.user, self.item, self.n_items))
 
     def has(self, user: Codes, item: Codes) -> NDArray[np.bool_]:
         """Whether each pair (user[k], item[k]) is an interaction, (k,) bool."""
-        wanted = user.astype(np.int64) * self.n_items + item
+        wanted = pair_keys(user, item, self.n_items)
         at = np.searchsorted(self.keys, wanted)
         at[at == len(self.keys)] = 0
         return np.asarray(self.keys[at] == wanted) if len(self.keys) else np.zeros(len(wanted), dtype=bool)
@@ -46,8 +46,8 @@ class Graph:
         """The place of each pair (user[k], item[k]) among the interactions, (k,); -1 where it is none of them."""
         found = np.full(len(user), -1, dtype=np.int64)
         ours = self.has(user, item)
-        order = np.argsort(self.user.astype(np.int64) * self.n_items + self.item)
-        found[ours] = order[np.searchsorted(self.keys, user[ours].astype(np.int64) * self.n_items + item[ours])]
+        order = np.argsort(pair_keys(self.user, self.item, self.n_items))
+        found[ours] = order[np.searchsorted(self.keys, pair_keys(user[ours], item[ours], self.n_items))]
         return found
 
     def without(self, user: Codes, item: Codes) -> Graph:

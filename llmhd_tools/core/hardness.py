@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+from llmhd_tools.core.arrays import Floats, Mask
 
 PAIR_RULES = ("gap-above", "gap-below", "band")
 POINT_RULES = ("disagree", "agree", "band")
@@ -41,7 +40,7 @@ class Thresholds:
     high: float = 8.0
 
 
-def hard_pairs(score: Floats, negative_score: Floats, step: NDArray[np.int64], t: Thresholds, rule: str) -> Flags:
+def hard_pairs(score: Floats, negative_score: Floats, step: NDArray[np.int64], t: Thresholds, rule: str) -> Mask:
     """Pairwise: which triples are hard, (n,) bool; ``step`` is each one's T. A pair without both scores (NaN) is not.
 
     ``gap-above``: s_ui - s_uj > ε_pair, Eq. 15 as printed. ``gap-below``: < ε_pair, the sentence before it. ``band``:
@@ -56,7 +55,7 @@ def hard_pairs(score: Floats, negative_score: Floats, step: NDArray[np.int64], t
     return np.asarray(gap > -t.gap)
 
 
-def hard_points(score: Floats, label: NDArray[np.int8], step: NDArray[np.int64], t: Thresholds, rule: str) -> Flags:
+def hard_points(score: Floats, label: NDArray[np.int8], step: NDArray[np.int64], t: Thresholds, rule: str) -> Mask:
     """Pointwise: which rows are hard, (n,) bool; a row without a score (NaN) is not.
 
     ``disagree``: s < ε_pos for a positive, s > ε_neg for a negative, Eq. 12 as printed. ``agree``: the mirror of it.

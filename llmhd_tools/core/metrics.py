@@ -14,12 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmhd_tools.core.graph import Codes
+from llmhd_tools.core.arrays import Codes, Counts, Floats, pair_keys
 from llmhd_tools.core.rankers import Ranker
 
 Hits = NDArray[np.bool_]
-Counts = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 USERS_PER_BLOCK = 256
 _LANES = 4  # blocks ranked side by side; each has scores of its own
@@ -80,7 +78,7 @@ class ByUser:
     def of(cls, user: Codes, item: Codes, n_users: int) -> ByUser:
         """Group pairs (n,) by user, each one's items ascending; repeated pairs count once."""
         width = int(item.max(initial=0)) + 1
-        keys = np.unique(user.astype(np.int64) * width + item)
+        keys = np.unique(pair_keys(user, item, width))
         return cls(np.searchsorted(keys, np.arange(n_users + 1) * width), (keys % width).astype(np.int32))
 
     def pairs(self, users: NDArray[np.int64]) -> tuple[NDArray[np.int64], Codes]:

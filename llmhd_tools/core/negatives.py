@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from llmhd_tools.core.graph import Codes, Graph
-from llmhd_tools.core.pruning import Embeddings
+from llmhd_tools.core.arrays import Codes, Embeddings, floor_share
+from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.sampling import draw_negatives
 
 _BLOCK = 65536  # gathered rows at a time
@@ -77,7 +77,7 @@ def weights(relevance: NDArray[np.float32], rule: str, temperature: float, share
         return soft
     rank = np.argsort(np.argsort(relevance, axis=1, kind="stable"), axis=1, kind="stable")
     members = (~free).sum(axis=1, keepdims=True)
-    kept = np.minimum(members, 1) if rule == "argmin" else members - np.floor(share * members + 1e-9)
+    kept = np.minimum(members, 1) if rule == "argmin" else members - floor_share(share, members)
     equal: NDArray[np.float64] = (rank < kept).astype(np.float64)
     return equal
 

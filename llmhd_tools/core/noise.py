@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from llmhd_tools.core.graph import Codes, Graph
+from llmhd_tools.core.arrays import Codes, pair_keys
+from llmhd_tools.core.graph import Graph
 from llmhd_tools.errors import InputError
 
 
@@ -26,7 +27,7 @@ def random_pairs(clean: Graph, taken: Graph, count: int, rng: np.random.Generato
     while len(chosen) < count:
         short = count - len(chosen)
         user, item = rng.choice(users, short), rng.choice(items, short)
-        fresh = user.astype(np.int64) * clean.n_items + item
+        fresh = pair_keys(user, item, clean.n_items)
         chosen = _distinct(np.concatenate([chosen, fresh[~taken.has(user, item)]]))
     return _codes(chosen, clean.n_items)
 
@@ -40,7 +41,7 @@ def pool_rows(
     fewer.
     """
     usable = np.isin(user, clean.user) & np.isin(item, clean.item) & ~taken.has(user, item)
-    _, first = np.unique(user.astype(np.int64) * clean.n_items + item, return_index=True)
+    _, first = np.unique(pair_keys(user, item, clean.n_items), return_index=True)
     distinct = np.zeros(len(user), dtype=bool)
     distinct[first] = True
     rows = np.flatnonzero(usable & distinct)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmhd_tools.core.graph import Codes, Graph
-from llmhd_tools.core.pruning import Embeddings, ceil_share, floor_share, predictions, variance
+from llmhd_tools.core.arrays import Codes, Embeddings, ceil_share, floor_share, pair_keys
+from llmhd_tools.core.graph import Graph
+from llmhd_tools.core.pruning import predictions, variance
 from llmhd_tools.core.sampling import draw_negatives
 from llmhd_tools.core.seeds import generator
 
@@ -21,7 +22,7 @@ def tracked_negatives(graph: Graph, per_positive: int, seed: int) -> tuple[Codes
     """
     user = np.tile(graph.user, per_positive)
     item = draw_negatives(graph, user, generator(seed, 0, "tracked"))
-    _, first = np.unique(user.astype(np.int64) * graph.n_items + item, return_index=True)
+    _, first = np.unique(pair_keys(user, item, graph.n_items), return_index=True)
     first.sort()
     return user[first], item[first]
 

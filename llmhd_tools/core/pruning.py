@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmhd_tools.core.graph import Codes
+from llmhd_tools.core.arrays import Codes, Embeddings, Floats, ceil_share, floor_share
 from llmhd_tools.core.sampling import Samples
 from llmhd_tools.core.seeds import generator
-
-Floats = NDArray[np.float64]
-Embeddings = tuple[NDArray[np.float32], NDArray[np.float32]]  # z of users (n, d) and of items (m, d)
 
 _BLOCK = 2048  # pairs at a time, so that the gathered rows stay in the cache
 
@@ -41,16 +37,6 @@ class NoiseRate:
     def count(self, step: int, size: int) -> int:
         """|B_N| = ⌊ε_l(T)·|B|⌋."""
         return floor_share(self.share(step, size), size)
-
-
-def floor_share(share: float, size: int) -> int:
-    """⌊share·size⌋, where 0.07·100 is 7 although its float product lies below."""
-    return math.floor(share * size + 1e-9)
-
-
-def ceil_share(share: float, size: int) -> int:
-    """⌈share·size⌉, where 0.07·100 is 7 although its float product may lie above."""
-    return math.ceil(share * size - 1e-9)
 
 
 def noisy_rows(loss: NDArray[np.float32], samples: Samples, step: int, rate: NoiseRate) -> NDArray[np.int64]:

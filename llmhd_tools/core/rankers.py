@@ -13,8 +13,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from llmhd_tools.core.graph import Codes
-from llmhd_tools.core.pruning import Floats, predictions
+from llmhd_tools.core.arrays import Codes, Floats
+from llmhd_tools.core.pruning import predictions
 
 Scores = NDArray[np.float32]
 Users = NDArray[np.int64]
@@ -61,14 +61,14 @@ class Dot(Ranker):
 
 @dataclass(frozen=True)
 class Linear(Ranker):
-    """Item-item ``weights`` B (items, items), dense or sparse, applied to what each user touched: scores are the rows of XB.
+    """Item-item ``weights`` B (items, items) applied to what each user touched: scores are the rows of XB.
 
     ``interactions`` X (users, items) may hold weights of its own. With a diagonal of 0 no item speaks for itself, so the
     prediction of a pair in X is the others' alone.
     """
 
     interactions: sp.csr_array
-    weights: sp.csr_array | NDArray[np.float32]
+    weights: sp.csr_array
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -78,13 +78,8 @@ class Linear(Ranker):
 
     def scores(self, users: Users, out: Scores | None = None) -> Scores:
         """Rows of XB."""
-        found = self.interactions[users] @ self.weights
-        if sp.issparse(found):
-            return np.asarray(found.toarray(out=out))
-        if out is None:
-            return np.asarray(found)
-        np.copyto(out, found)
-        return out
+        found = sp.csr_array(self.interactions[users] @ self.weights)
+        return np.asarray(found.toarray(out=out))
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from llmhd_tools.core.graph import Codes, Graph
-from llmhd_tools.core.pruning import Embeddings, predictions
+from llmhd_tools.core.arrays import Codes, Embeddings, ceil_share
+from llmhd_tools.core.graph import Graph
+from llmhd_tools.core.pruning import predictions
 
 _DRAWS = 100  # for one negative; a user who has touched all that is popular gets none
 
@@ -31,7 +32,7 @@ def pseudo_positives(vectors: Embeddings, graph: Graph, share: float) -> NDArray
     user = graph.user[order]
     rank = np.arange(len(user)) - np.searchsorted(user, user)
     chosen = np.zeros(len(user), dtype=bool)
-    chosen[order] = rank < np.ceil(share * np.bincount(user)[user])
+    chosen[order] = rank < ceil_share(share, np.bincount(user)[user])
     return chosen
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmhd_tools.core.graph import Codes, Graph
+from llmhd_tools.core.arrays import Codes
+from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.seeds import generator
 from llmhd_tools.errors import InputError
 

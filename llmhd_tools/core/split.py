@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Codes: TypeAlias = NDArray[np.integer[Any]]
-Mask: TypeAlias = NDArray[np.bool_]
+from llmhd_tools.core.arrays import Codes, Mask
+
 Parts: TypeAlias = NDArray[np.int8]  # (N,) index into ratios: 0 train, 1 valid, 2 test
 
 RATIOS = (3.0, 1.0, 1.0)

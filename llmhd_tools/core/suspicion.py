@@ -8,8 +8,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from llmhd_tools.core.arrays import Embeddings, Floats, floor_share
 from llmhd_tools.core.graph import Graph
-from llmhd_tools.core.pruning import Embeddings, Floats, floor_share, predictions
+from llmhd_tools.core.pruning import predictions
 from llmhd_tools.core.relevance import unit
 
 _BLOCK = 2048  # pairs at a time, so that the gathered rows stay in the cache

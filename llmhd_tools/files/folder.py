@@ -7,12 +7,10 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from typing import Any
 
 from llmhd_tools.errors import InputError
+from llmhd_tools.files.jsonl import Record
 from llmhd_tools.files.streams import open_out
-
-Record = dict[str, Any]
 
 
 def read_json(path: str) -> Record:

@@ -63,7 +63,8 @@ class _Dtype:
     order: str = "="
 
     def numpy(self) -> np.dtype[Any]:
-        return np.dtype(self.code).newbyteorder("=" if self.order == "|" else self.order)  # type: ignore[arg-type]
+        dtype: np.dtype[Any] = np.dtype(self.code).newbyteorder("=" if self.order == "|" else self.order)  # type: ignore[arg-type]
+        return dtype
 
 
 @dataclass(eq=False)

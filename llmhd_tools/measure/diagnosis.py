@@ -5,21 +5,20 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmhd_tools import notes
+from llmhd_tools.core.arrays import Embeddings
 from llmhd_tools.core.auc import auc, matched_auc
 from llmhd_tools.core.diagnosis import Measures, Probe, summary
-from llmhd_tools.core.pruning import Embeddings
 from llmhd_tools.core.seeds import generator
+from llmhd_tools.files.jsonl import Record
 from llmhd_tools.files.tables import Table
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.llm.requests import Provider, Score
 
-Record = dict[str, Any]
 AGAINST = {"all": [("noisy", "easy"), ("noisy", "hard")], "high-loss": [("noisy", "clean")]}
 
 

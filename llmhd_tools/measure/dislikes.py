@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llmhd_tools import notes
+from llmhd_tools.files.jsonl import Record
 
 if TYPE_CHECKING:
     from llmhd_tools.core.metrics import ByUser
     from llmhd_tools.files.tables import Table
     from llmhd_tools.files.tensors import Tensors
     from llmhd_tools.measure.ranking import Ranking
-
-Record = dict[str, Any]
 
 
 def disliked_metrics(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llmhd_tools.errors import InputError
+from llmhd_tools.files.jsonl import Record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from llmhd_tools.stages.edges import Drop
     from llmhd_tools.train.state import Trust
 
-Record = dict[str, Any]
 Values = dict[str, float | None]
 
 

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from llmhd_tools import notes
-from llmhd_tools.core.graph import Codes
+from llmhd_tools.core.arrays import Codes
 from llmhd_tools.core.metrics import METRICS, ByUser, hits_at
 from llmhd_tools.core.rankers import Dot
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.ids import Ids
+from llmhd_tools.files.jsonl import Record
 from llmhd_tools.files.tables import Table
 from llmhd_tools.files.tensors import Tensors
 
-Record = dict[str, Any]
 Ranking = Callable[..., tuple[Any, Any, Any]]  # as core.metrics.hits_at
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llmhd_tools.errors import InputError, UsageError
+from llmhd_tools.files.jsonl import Record
 
 if TYPE_CHECKING:
     from llmhd_tools.core.metrics import ByUser
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from llmhd_tools.files.tensors import Tensors
     from llmhd_tools.stages.dataset import Training
 
-Record = dict[str, Any]
 TRIMMED = "trimmed"
 
 

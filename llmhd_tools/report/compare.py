@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from llmhd_tools.core.comparison import compare
 from llmhd_tools.errors import InputError, UsageError
+from llmhd_tools.files.jsonl import Record
 from llmhd_tools.files.tables import Table, to_records
 from llmhd_tools.report.runs import Run, Wanted, by_row, spell
-
-Record = dict[str, Any]
 
 
 def compare_runs(

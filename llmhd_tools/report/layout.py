@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from llmhd_tools.files.jsonl import Record
 from llmhd_tools.notes import visible
 from llmhd_tools.report.runs import spell
 from llmhd_tools.report.terminal import table
 
-Record = Mapping[str, Any]
 LEVELS = (0.01, 0.05)  # p below the first: **, below the second: *
 
 

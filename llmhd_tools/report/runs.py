@@ -13,8 +13,8 @@ from typing import Any
 from llmhd_tools import notes
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.folder import read_json
+from llmhd_tools.files.jsonl import Record
 
-Record = dict[str, Any]
 Wanted = tuple[str, int | None]  # a metric and the length of its list, such as ("ndcg", 10)
 
 # Settings in which runs of one method may differ: what they read, where, and what they measure besides.

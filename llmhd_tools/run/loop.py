@@ -10,7 +10,6 @@ import shutil
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
 
 from llmhd_tools import notes
 from llmhd_tools.cli.session import session
@@ -18,7 +17,7 @@ from llmhd_tools.cli.unused import tell_unused
 from llmhd_tools.core.pruning import NoiseRate
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.folder import locked, read_json, write_json
-from llmhd_tools.files.jsonl import read_records, write_records
+from llmhd_tools.files.jsonl import Record, read_records, write_records
 from llmhd_tools.files.streams import remove_unfinished
 from llmhd_tools.files.tables import Table, read_table, write_table
 from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
@@ -38,8 +37,6 @@ from llmhd_tools.stages.scorer import judge, tell_unscored
 from llmhd_tools.stages.summarize import summarize
 from llmhd_tools.stages.texts import check_texts, texts_of
 from llmhd_tools.train.methods import resolve
-
-Record = dict[str, Any]
 
 
 @dataclass

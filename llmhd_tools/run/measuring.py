@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llmhd_tools import notes
 from llmhd_tools.errors import InputError
+from llmhd_tools.files.jsonl import Record
 from llmhd_tools.measure.dislikes import disliked_metrics
 from llmhd_tools.measure.known_noise import cut_metrics, noise_metrics, numbered, trust_metrics
 from llmhd_tools.measure.ranking import Ranking, parse_at, parse_metrics, rank_metrics, tell_unknown
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from llmhd_tools.stages.dataset import Training
     from llmhd_tools.stages.model import Run
     from llmhd_tools.train.config import Config
-
-Record = dict[str, Any]
 
 
 class Measuring:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 from llmhd_tools.cli.options_llm import NAMES, LlmOptions
 from llmhd_tools.cli.unused import Uses
+from llmhd_tools.files.jsonl import Record
 from llmhd_tools.measure.selection import Selection
 from llmhd_tools.registry import STAGED
 from llmhd_tools.run.denoisers.graph import Cleaning
 from llmhd_tools.run.denoisers.llmhni import Inferring
 from llmhd_tools.stages.relate import Disputing
 
-Record = dict[str, Any]
 _OF_LLM = ("llm", "domain", "templates", "param", "budget", "expected_score")  # those that answers depend on
 _MAY_CHANGE = ("epochs", "patience", "threads")  # of a run's settings, when it goes on
 _JUDGING = ("rule", "threshold_alpha", "pair_threshold", "positive_threshold", "negative_threshold", "band")

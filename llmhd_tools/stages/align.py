@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from llmhd_tools import notes
-from llmhd_tools.core.graph import Codes, Graph
+from llmhd_tools.core.arrays import Codes
+from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.relevance import popular_negatives, relevance_auc
 from llmhd_tools.core.seeds import generator
 from llmhd_tools.core.split import split_per_user

@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from llmhd_tools.core.arrays import Embeddings
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.metrics import ByUser
-from llmhd_tools.core.pruning import Embeddings
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.tables import Table, by_appearance, read_table

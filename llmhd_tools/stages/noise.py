@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from llmhd_tools.core import noise
+from llmhd_tools.core.arrays import round_share
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.seeds import generator
 from llmhd_tools.files.tables import Table, concatenate, recode
@@ -14,7 +15,7 @@ def inject(clean: Table, ratio: float, seed: int, against: list[Table], pool: Ta
     """The interactions followed by ⌊ratio·n + ½⌋ noisy ones; columns of the pool's rows come along."""
 
     users, items = clean.users, clean.items
-    count = int(ratio * len(clean) + 0.5)
+    count = round_share(ratio, len(clean))
     rng = generator(seed, 0, "noise")
     others = [*against, pool] if pool else against
     for other in others:  # noise never brings in new users or items, but the pairs it must avoid may name some

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from llmhd_tools.core import pruning
-from llmhd_tools.core.pruning import Embeddings, NoiseRate
+from llmhd_tools.core.arrays import Embeddings
+from llmhd_tools.core.pruning import NoiseRate
 from llmhd_tools.files.tables import Table
 from llmhd_tools.stages.samples import samples_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
+from llmhd_tools.core.arrays import Codes
 from llmhd_tools.core.disputed import disputed, favourites
-from llmhd_tools.core.graph import Codes
 from llmhd_tools.core.metrics import ByUser
 from llmhd_tools.files.columns import Column
 from llmhd_tools.files.provenance import made

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
 
-from llmhd_tools.core.graph import Codes, Graph
-from llmhd_tools.core.pruning import Embeddings
+from llmhd_tools.core.arrays import Codes, Embeddings
+from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.relevance import pseudo_positives, unit
 from llmhd_tools.core.seeds import generator
 from llmhd_tools.errors import InputError

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from llmhd_tools.core import metrics
-from llmhd_tools.core.metrics import ByUser, Counts, Hits
+from llmhd_tools.core.arrays import Counts
+from llmhd_tools.core.metrics import ByUser, Hits
 from llmhd_tools.core.rankers import Dot, Ranker
 
 USERS_PER_BLOCK = 4096  # with 100k items their scores are 1.6 GB

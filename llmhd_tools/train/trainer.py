@@ -221,4 +221,5 @@ def _score(positive: Tensor, other: Tensor | None = None, *, label: Tensor | Non
 
 
 def _host(tensor: Tensor) -> NDArray[np.float32]:
-    return tensor.detach().cpu().numpy().copy()
+    array: NDArray[np.float32] = tensor.detach().cpu().numpy().copy()
+    return array

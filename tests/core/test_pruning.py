@@ -208,14 +208,6 @@ def test_no_variance_share_is_no_candidates_and_no_noise_is_no_rows():
         assert not len(pruning.noisy_rows(np.ones(4, np.float32), samples, 0, rate))
 
 
-@pytest.mark.parametrize(
-    ("share", "size", "low", "high"), [(0.07, 100, 7, 7), (0.29, 100, 29, 29), (0.1, 1024, 102, 103)]
-)
-def test_shares_are_of_the_decimal_that_was_typed(share, size, low, high):
-    assert pruning.floor_share(share, size) == low
-    assert pruning.ceil_share(share, size) == high
-
-
 def test_rate_has_the_values_of_the_card():
     ramp, cap, count = (NoiseRate(3000, 0.05, schedule) for schedule in ("ramp", "cap", "count"))
     assert ramp.share(1500, 1024) == pytest.approx(0.025)

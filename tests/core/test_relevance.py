@@ -41,6 +41,12 @@ def test_pseudo_positives_are_the_closest_share_of_each_user(rows, share, seed):
         assert {n for n in mine if chosen[n]} == set(best)
 
 
+def test_a_share_that_is_a_whole_number_in_decimals_is_one():
+    graph = Graph.of(np.zeros(25, np.int32), np.arange(25, dtype=np.int32), 1, 25)
+    both = np.ones((1, 2), np.float32), np.random.default_rng(0).standard_normal((25, 2)).astype(np.float32)
+    assert pseudo_positives(both, graph, 0.28).sum() == 7  # 0.28 * 25 is above 7 in floats
+
+
 def test_of_equally_close_ones_the_first_counts():
     graph = graph_of([(0, 5), (0, 2), (0, 7), (1, 1)])
     alike = np.ones((USERS, 2), dtype=np.float32), np.ones((ITEMS, 2), dtype=np.float32)

@@ -79,7 +79,8 @@ def test_histories_belong_to_interactions_whatever_the_order():
         other, moved = shuffled(batch, logit, epoch)
         weigh(mixed, moved, other)
         for name, array in straight.state().items():
-            assert np.array_equal(array, mixed.state()[name]), name
+            # a loss depends in its last bit on where in a vector it was computed
+            np.testing.assert_allclose(array, mixed.state()[name], rtol=1e-6, err_msg=name)
     assert straight.seen[straight.seen > 0].tolist() == [5] * 20
 
 

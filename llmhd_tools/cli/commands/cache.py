@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import asdict
 from typing import Annotated
 
@@ -71,16 +71,16 @@ def command(
             write_records(output, (dict(zip(heads, row[:4], strict=True)) | asdict(row[5]) for row in chosen))
         else:
             count: Counter[tuple[str, str, str]] = Counter()
-            tokens: Counter[tuple[str, str, str, str]] = Counter()
+            tokens: defaultdict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
             for _, *group, _, reply in chosen:
                 name = (str(group[0]), str(group[1]), str(group[2]))
                 count[name] += 1
-                tokens[(*name, "in")] += reply.prompt_tokens
-                tokens[(*name, "out")] += reply.completion_tokens
+                tokens[name]["in"] += reply.prompt_tokens
+                tokens[name]["out"] += reply.completion_tokens
             records: list[Record] = [
                 {"host": host, "model": named, "template": template, "answers": count[host, named, template],
-                 "prompt_tokens": tokens[host, named, template, "in"],
-                 "completion_tokens": tokens[host, named, template, "out"]}
+                 "prompt_tokens": tokens[host, named, template]["in"],
+                 "completion_tokens": tokens[host, named, template]["out"]}
                 for host, named, template in sorted(count)
             ]  # fmt: skip
             write_records(output, records)

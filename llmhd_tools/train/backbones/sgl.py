@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from llmhd_tools.core.arrays import floor_share
 from llmhd_tools.core.graph import Graph
-from llmhd_tools.core.pruning import floor_share
 from llmhd_tools.core.seeds import generator
 from llmhd_tools.train.backbones.lightgcn import LightGCN
 from llmhd_tools.train.batch import Batch, Params, Rows

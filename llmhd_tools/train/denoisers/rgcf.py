@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from llmhd_tools.core.arrays import floor_share
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.seeds import generator
 from llmhd_tools.train.backbones import Backbone
@@ -101,7 +102,7 @@ class RGCF(Denoiser):
             structure = self._structure(params)
             pairs = self._unseen(generator(self.config.seed, step, "augment"))
             score = self.reliability(structure, *(torch.from_numpy(side).to(self.device) for side in pairs))
-            count = int(self.options.augment * len(self.graph))
+            count = floor_share(self.options.augment, len(self.graph))
             best = torch.argsort(score, descending=True, stable=True)[:count].cpu().numpy()
             old = self._pruned(self.reliability(structure, self.user, self.item)).cpu().numpy()
         user, item = (
@@ -112,7 +113,7 @@ class RGCF(Denoiser):
 
     def _unseen(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Distinct pairs that were never observed, among 10κe random ones, users and items."""
-        count = 10 * int(self.options.augment * len(self.graph))
+        count = 10 * floor_share(self.options.augment, len(self.graph))
         keys = np.unique(rng.integers(self.graph.n_users * self.graph.n_items, size=count))
         user, item = (keys // self.graph.n_items).astype(np.int32), (keys % self.graph.n_items).astype(np.int32)
         new = ~self.observed.has(user, item)

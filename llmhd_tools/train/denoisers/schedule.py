@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from llmhd_tools.core.pruning import floor_share
+from llmhd_tools.core.arrays import floor_share
 from llmhd_tools.train.config import option
 
 

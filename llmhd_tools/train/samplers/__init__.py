@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from llmhd_tools.core.graph import Codes, Graph
-    from llmhd_tools.core.pruning import Embeddings
+    from llmhd_tools.core.arrays import Codes, Embeddings
+    from llmhd_tools.core.graph import Graph
     from llmhd_tools.train.config import Config
 
 

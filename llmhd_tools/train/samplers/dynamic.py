@@ -10,9 +10,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from llmhd_tools.core.graph import Codes, Graph
+from llmhd_tools.core.arrays import Codes, Embeddings
+from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.negatives import hardest_draws
-from llmhd_tools.core.pruning import Embeddings
 from llmhd_tools.train.config import Config, option
 from llmhd_tools.train.samplers import Sampler
 

@@ -12,9 +12,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from llmhd_tools.core.graph import Codes, Graph
+from llmhd_tools.core.arrays import Codes, Embeddings
+from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.negatives import dots, pick, refreshed_pool, weights, without
-from llmhd_tools.core.pruning import Embeddings
 from llmhd_tools.core.relevance import unit
 from llmhd_tools.core.sampling import draw_negatives
 from llmhd_tools.core.seeds import generator
