@@ -128,17 +128,17 @@ def _run(words: list[str]) -> None:
 
 def _tell(spent: Seconds, epochs: int) -> None:
     start = spent.pop("start: reading", [0.0, 0.0])
-    training = spent["training"]
-    around = [sum(stage[kind] for stage in spent.values()) - training[kind] for kind in (0, 1)]
+    dataset = spent["training"]
+    around = [sum(stage[kind] for stage in spent.values()) - dataset[kind] for kind in (0, 1)]
     print("| stage | s an epoch | CPU s an epoch | of training's CPU |\n|---|---|---|---|")
     for name, stage in sorted(spent.items(), key=lambda pair: -pair[1][1]):
-        print(_row(name, stage, training, epochs))
-    print(_row("**all around training**", around, training, epochs))
+        print(_row(name, stage, dataset, epochs))
+    print(_row("**all around training**", around, dataset, epochs))
     print(f"\nReading the inputs at the start, once: {start[0]:.1f} s, {start[1]:.1f} s of the processor.")
 
 
-def _row(name: str, stage: list[float], training: list[float], epochs: int) -> str:
-    return f"| {name} | {stage[0] / epochs:.2f} | {stage[1] / epochs:.2f} | {stage[1] / training[1]:.0%} |"
+def _row(name: str, stage: list[float], dataset: list[float], epochs: int) -> str:
+    return f"| {name} | {stage[0] / epochs:.2f} | {stage[1] / epochs:.2f} | {stage[1] / dataset[1]:.0%} |"
 
 
 if __name__ == "__main__":

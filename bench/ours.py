@@ -13,7 +13,7 @@ from llmhd_tools.core.metrics import hits_at, ndcg, recall
 from llmhd_tools.core.rankers import Dot
 from llmhd_tools.core.sampling import Samples, draw_samples
 from llmhd_tools.files.tables import read_table
-from llmhd_tools.stages.dataset import by_user, read_training
+from llmhd_tools.stages.dataset import by_user, read_dataset
 from llmhd_tools.train.config import Config
 from llmhd_tools.train.ops.threads import use_threads
 from llmhd_tools.train.trainer import Trainer, pick_device
@@ -22,10 +22,10 @@ from llmhd_tools.train.trainer import Trainer, pick_device
 def main() -> None:
     """Load once, then serve ``steps N`` and ``evaluate 1``."""
     data, backbone, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    training = read_training(f"{data}/train.jsonl")
+    dataset = read_dataset(f"{data}/train.jsonl")
     use_threads(threads)
-    trainer = Trainer(Config(backbone=backbone, seed=1), training.graph, pick_device("cpu"))
-    epochs = (draw_samples(training.graph, "bpr", 1024, 1, epoch) for epoch in itertools.count(1))
+    trainer = Trainer(Config(backbone=backbone, seed=1), dataset.graph, pick_device("cpu"))
+    epochs = (draw_samples(dataset.graph, "bpr", 1024, 1, epoch) for epoch in itertools.count(1))
     waiting: list[Samples] = []
 
     def steps(count: int) -> None:
@@ -37,9 +37,9 @@ def main() -> None:
             trainer.train(part)
             count -= int(part.batch[-1]) + 1
 
-    test = by_user(read_table(f"{data}/test.jsonl", "interactions"), training.users, training.items)
+    test = by_user(read_table(f"{data}/test.jsonl", "interactions"), dataset.users, dataset.items)
     hidden = [
-        by_user(read_table(f"{data}/{split}.jsonl", "interactions"), training.users, training.items)
+        by_user(read_table(f"{data}/{split}.jsonl", "interactions"), dataset.users, dataset.items)
         for split in ("train", "valid")
     ]
 

@@ -112,9 +112,9 @@ def _factor(name: str, size: int) -> int:
 
 def _graph(train: str, factor: int) -> Graph:
     """TRAIN's graph, or a random one ``factor`` times its size: each side's ends drawn from TRAIN's own degrees."""
-    from llmhd_tools.stages.dataset import read_training
+    from llmhd_tools.stages.dataset import read_dataset
 
-    graph = read_training(train).graph
+    graph = read_dataset(train).graph
     if factor == 1:
         return graph
     rng = np.random.default_rng(1)

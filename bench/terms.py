@@ -14,7 +14,7 @@ import time
 from statistics import median
 
 from llmhd_tools.core.sampling import draw_samples
-from llmhd_tools.stages.dataset import read_training
+from llmhd_tools.stages.dataset import read_dataset
 from llmhd_tools.stages.edges import read_relations
 from llmhd_tools.train.config import Config
 from llmhd_tools.train.ops.threads import use_threads
@@ -30,12 +30,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
-    training = read_training(asked.train)
+    dataset = read_dataset(asked.train)
     use_threads(asked.threads)
-    graph = training.graph
+    graph = dataset.graph
     edges = {"plain": graph, "views of G": graph}
     if asked.relations:
-        edges["all terms"] = read_relations(asked.relations, training).corrected(graph)
+        edges["all terms"] = read_relations(asked.relations, dataset).corrected(graph)
     trainers = {
         name: Trainer(
             Config(backbone=asked.backbone, denoise="none" if name == "plain" else "llmhni", seed=1),

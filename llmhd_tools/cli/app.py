@@ -12,6 +12,8 @@ from typer.core import TyperGroup
 
 from llmhd_tools import __version__
 from llmhd_tools.cli import console, torchrun
+from llmhd_tools.cli.help import Command
+from llmhd_tools.cli.options import expand
 
 GROUPS = {
     "Data": {
@@ -52,26 +54,45 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
+MODULES = {name: module for commands in GROUPS.values() for name, module in commands.items()}
+
+
 class _Grouped(TyperGroup):
-    """The list of commands under its headings, in the order of ``GROUPS``."""
+    """The commands under their headings, in the order of ``GROUPS``; each is built only when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All names."""
+        return list(MODULES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """One command; None where there is none of this name."""
+        return build_command(cmd_name) if cmd_name in MODULES else None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The list of commands, with the first line of what each says of itself."""
         for group, commands in GROUPS.items():
             with formatter.section(group):
-                formatter.write_dl([(name, self.commands[name].get_short_help_str(60)) for name in commands])
+                formatter.write_dl([(name, (_load(name).__doc__ or "").split("\n")[0]) for name in commands])
 
 
-def build_app() -> typer.Typer:
-    """The typer app. Command modules import only stdlib, numpy-free schema and typer at their top."""
-    app = typer.Typer(
-        name="llmhd",
-        cls=_Grouped,
-        help=_HELP,
-        rich_markup_mode=None,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        invoke_without_command=True,
-    )
+def _load(name: str) -> Any:
+    return importlib.import_module(f"llmhd_tools.cli.commands.{MODULES[name]}").command
+
+
+def _typer(**more: Any) -> typer.Typer:
+    return typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False, **more)
+
+
+def build_command(name: str) -> Any:
+    """One command, with all its options. Raises KeyError for a name that is none."""
+    app = _typer()
+    app.command(name, cls=Command)(expand(_load(name)))
+    return typer.main.get_command(app)
+
+
+def build_app() -> Any:
+    """The group of all commands. Command modules import only stdlib, settings and typer at their top."""
+    app = _typer(name="llmhd", cls=_Grouped, help=_HELP, invoke_without_command=True)
 
     @app.callback()
     def _root(
@@ -82,32 +103,24 @@ def build_app() -> typer.Typer:
             typer.echo(context.get_help(), err=True)
             raise typer.Exit(2)
 
-    for commands in GROUPS.values():
-        for name, module in commands.items():
-            app.command(name)(importlib.import_module(f"llmhd_tools.cli.commands.{module}").command)
-    return app
+    return typer.main.get_command(app)
 
 
 def _invoke(args: list[str]) -> int | None:
     """Run the app without click's own handling of errors, which takes a reader that is gone for a plain failure."""
-    app = typer.main.get_command(build_app())
+    app = build_app()
     try:
         with app.make_context("llmhd", list(args)) as context:
             code: int | None = app.invoke(context)
             return code
     except typer.Exit as done:
-        if done.exit_code == 0 and "--help" in args and args[0] in ("train-epoch", "run"):
-            from llmhd_tools.cli.methods import tell
-
-            tell(args)
         return done.exit_code
 
 
 def main(args: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     args = sys.argv[1:] if args is None else args
-    known = {name for commands in GROUPS.values() for name in commands}
-    name = f"llmhd {args[0]}" if args and args[0] in known else "llmhd"
+    name = f"llmhd {args[0]}" if args and args[0] in MODULES else "llmhd"
     console.listen(args[0] if name != "llmhd" else name)
     # Numpy is loaded after this. Threads of its products would spin while they wait for the next block of rows, and
     # take the processor from whatever else runs; ranking runs blocks side by side instead.

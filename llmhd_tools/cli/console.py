@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -27,7 +28,7 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one line."""
-        say(f"{self.command}: {record.getMessage()}")
+        say(f"{self.command}: {spelt(record.getMessage())}")
 
 
 def listen(command: str) -> None:
@@ -52,6 +53,11 @@ def verbose(value: bool) -> bool:
     if value:
         notes.LOG.setLevel(logging.DEBUG)
     return value
+
+
+def spelt(text: str) -> str:
+    """A message of the library with its choices as options: ``--max-noise`` of `max_noise`."""
+    return re.sub(r"`([a-z_]+)`", lambda found: f"--{found[1].replace('_', '-')}", text)
 
 
 def say(text: str) -> None:
@@ -103,7 +109,7 @@ def _explain(error: BaseException) -> tuple[int, str]:
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED, "interrupted"
     if isinstance(error, LlmhdError):
-        return error.exit_code, str(error)
+        return error.exit_code, spelt(str(error))
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # typer's own usage errors
         return int(error.exit_code), f"{error.format_message()} (see --help)"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":

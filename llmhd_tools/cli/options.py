@@ -1,15 +1,73 @@
-"""Options that several commands share: the same name, type and help everywhere. Nothing heavy is imported here."""
+"""The sections of ``settings.py`` as options of commands, and the few options that belong to no section.
+
+Nothing heavy is imported here, so that ``--help`` stays quick.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import Annotated
+import inspect
+import typing
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Annotated, Any
 
 import typer
 
 from llmhd_tools.cli import console
-from llmhd_tools.registry import BACKBONES, DENOISERS, SAMPLERS
+from llmhd_tools.errors import UsageError
+from llmhd_tools.settings import Choice, Needs, Section, asked_for, choices_of, purpose
+
+FILES, CONTROL = "Files", "Control"
+
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Say nothing on stderr but warnings and errors.",
+        callback=console.quiet,
+        rich_help_panel=CONTROL,
+    ),
+]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose", "-v", help="Show the traceback of an error.", callback=console.verbose, rich_help_panel=CONTROL
+    ),
+]
+Out = Annotated[
+    str,
+    typer.Option(
+        "-o",
+        "--output",
+        help="Where to write; .npz binary, else JSONL; - is stdout.",
+        metavar="FILE",
+        rich_help_panel=FILES,
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of all random draws.", min=0)]
+Items = Annotated[str, typer.Option("--items", help="Item texts (kind items).", metavar="FILE", rich_help_panel=FILES)]
+History = Annotated[
+    list[str],
+    typer.Option(
+        "--history",
+        help="Embeddings of the last epochs, oldest first; repeat it, one file each.",
+        metavar="FILE",
+        rich_help_panel=FILES,
+    ),
+]
+More = Annotated[
+    list[str],
+    typer.Argument(
+        help="Further files of --history, so that --history emb-{1,2}.npz can stand for two.", metavar="[HISTORY]..."
+    ),
+]
+File = str | None
+
+
+def file(words: str, text: str, **more: Any) -> Any:
+    """An option that names a file."""
+    return typer.Option(*words.split(), help=text, metavar="FILE", rich_help_panel=FILES, **more)
 
 
 def one_of(*choices: str) -> Callable[[str | None], str | None]:
@@ -23,207 +81,133 @@ def one_of(*choices: str) -> Callable[[str | None], str | None]:
     return check
 
 
-def finite(value: float | None) -> float | None:
-    """A callback that refuses NaN and infinity, which pass every ``min`` and ``max``."""
-    if value is not None and not math.isfinite(value):
-        raise typer.BadParameter(f"{value} is not a finite number")
-    return value
+@dataclass(frozen=True)
+class _Taking:
+    """How a command takes sections; see ``takes``."""
+
+    without: Collection[str] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    needs: Mapping[type[Section] | str, Sequence[Needs]] = field(default_factory=dict)
+    strict: Collection[str] = ()
 
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.", callback=console.quiet)]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Show the traceback of an error.", callback=console.verbose)
-]
-Out = Annotated[
-    str, typer.Option("-o", "--output", help="Where to write; .npz binary, else JSONL; - is stdout.", metavar="FILE")
-]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of all random draws.", min=0)]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1.")]
-Threads = Annotated[
-    int | None, typer.Option("--threads", help="CPU threads of torch. [the usable processors, at most 8]", min=1)
-]
+def takes(**how: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorate a command whose parameters may be sections: the place of each is taken by one option for every choice.
 
-Backbone = Annotated[
-    str | None,
-    typer.Option("--backbone", help=f"{', '.join(BACKBONES)}. [lightgcn]", callback=one_of(*BACKBONES)),
-]
-Denoise = Annotated[
-    str | None,
-    typer.Option("--denoise", help=f"Inside each step: {', '.join(DENOISERS)}. [none]", callback=one_of(*DENOISERS)),
-]
-Negatives = Annotated[
-    str | None,
-    typer.Option(
-        "--negatives",
-        help=f"How negatives are sampled: {', '.join(SAMPLERS)}. [uniform]",
-        callback=one_of(*SAMPLERS),
-    ),
-]
-AlignedVectors = Annotated[
-    str | None,
-    typer.Option("--vectors", help="Aligned text vectors, for --negatives semantic.", metavar="FILE"),
-]
-Lowest = Annotated[
-    float,
-    typer.Option(
-        "--lowest", help="Share of each user's interactions to ask about, lowest scored.", min=0, max=1, callback=finite
-    ),
-]
-Highest = Annotated[
-    int, typer.Option("--highest", help="Other items of each user to ask about, highest scored.", min=0)
-]
-Shown = Annotated[
-    int, typer.Option("--shown", help="Items that stand for the user in the item view, highest scored.", min=1)
-]
-Words = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        help="An option of the chosen methods; `--backbone sgl --denoise dcf --help` lists theirs. Repeat it.",
-        metavar="NAME=VALUE",
-    ),
-]
-Loss = Annotated[
-    str | None, typer.Option("--loss", help="bpr (pairwise) or bce (pointwise). [bpr]", callback=one_of("bpr", "bce"))
-]
-Dim = Annotated[int | None, typer.Option("--dim", help="Embedding size. [64]", min=1)]
-Layers = Annotated[int | None, typer.Option("--layers", help="Propagation layers. [3]", min=0)]
-Batch = Annotated[
-    int | None, typer.Option("--batch", help="Triples (bpr) or labelled rows (bce) in a batch. [1024]", min=2)
-]
-LearningRate = Annotated[
-    float | None, typer.Option("--lr", help="Adam's learning rate. [0.005]", min=0, callback=finite)
-]
-Regularisation = Annotated[
-    float | None, typer.Option("--reg", help="Weight of the embedding norms. [1e-5; ncl 1e-4]", min=0, callback=finite)
-]
-ModelSeed = Annotated[int | None, typer.Option("--seed", help="Seed of all random draws. [0]", min=0)]
+    ``without`` names choices that the command does not have, ``defaults`` what they are here where that is not the usual.
+    ``needs`` says what the choices of a section, or an option, count beside, where that differs from the declaration;
+    ``strict`` names options that are refused, not told, where nothing reads them.
+    """
 
-Alpha = Annotated[
-    float, typer.Option("--alpha", help="Steps T over which the noisy share grows (Eq. 7).", min=1, callback=finite)
-]
-MaxNoise = Annotated[
-    float,
-    typer.Option("--max-noise", help="Largest noisy share of a batch, ε_max (Eq. 7).", min=0, max=1, callback=finite),
-]
-Schedule = Annotated[
-    str,
-    typer.Option(
-        "--schedule",
-        help="ramp: ε_max·min(T/α, 1); cap: min(T/α, ε_max); count: min(T/α, ε_max·|B|) samples.",
-        callback=one_of("ramp", "cap", "count"),
-    ),
-]
-Candidates = Annotated[
-    float,
-    typer.Option(
-        "--candidates", help="Share of noisy rows that may be hard, ε_v (Eq. 10).", min=0, max=1, callback=finite
-    ),
-]
-Link = Annotated[
-    str,
-    typer.Option("--link", help="Variance of sigmoid or raw predictions (Eq. 17).", callback=one_of("sigmoid", "raw")),
-]
-Selection = Annotated[
-    str,
-    typer.Option(
-        "--selection",
-        help="Pick candidates by variance, at random (as many), or all.",
-        callback=one_of("variance", "random", "all"),
-    ),
-]
-Rule = Annotated[
-    str | None,
-    typer.Option(
-        "--rule",
-        help="Which judged candidates are hard. bpr: gap-above (Eq. 15 as printed), gap-below, band; "
-        "bce: disagree (Eq. 12 as printed), agree, band; or one for each: band,disagree. [gap-above,disagree]",
-    ),
-]
-ThresholdAlpha = Annotated[
-    float | None,
-    typer.Option(
-        "--threshold-alpha",
-        help="Steps T over which the score thresholds move one point (Eq. 13-16). [--alpha]",
-        min=1,
-        callback=finite,
-    ),
-]
-_MOVING = "START:END[:ALPHA]"
-PairThreshold = Annotated[
-    str,
-    typer.Option(
-        "--pair-threshold",
-        help="How far the positive must outscore the negative, ε_pair, at first and at last (Eq. 16); ALPHA is its own "
-        "--threshold-alpha.",
-        metavar=_MOVING,
-    ),
-]
-PositiveThreshold = Annotated[
-    str,
-    typer.Option("--positive-threshold", help="The same for a positive's score, ε_pos (Eq. 13).", metavar=_MOVING),
-]
-NegativeThreshold = Annotated[
-    str,
-    typer.Option("--negative-threshold", help="The same for a negative's score, ε_neg (Eq. 14).", metavar=_MOVING),
-]
-Band = Annotated[
-    str,
-    typer.Option(
-        "--band",
-        help="What rule band denies: a pair whose positive scores GAP or more below its negative, a positive of LOW or "
-        "less, a negative of HIGH or more.",
-        metavar="GAP,LOW,HIGH",
-    ),
-]
-Unknown = Annotated[
-    str,
-    typer.Option(
-        "--unknown",
-        help="A held-out user or item without embedding: error, miss or skip.",
-        callback=one_of("error", "miss", "skip"),
-    ),
-]
-Items = Annotated[str, typer.Option("--items", help="Item texts (kind items).", metavar="FILE")]
-History = Annotated[
-    list[str],
-    typer.Option(
-        "--history", help="Embeddings of the last epochs, oldest first; repeat it, one file each.", metavar="FILE"
-    ),
-]
-More = Annotated[
-    list[str],
-    typer.Argument(
-        help="Further files of --history, so that --history emb-{1,2}.npz can stand for two.", metavar="[HISTORY]..."
-    ),
-]
-Scope = Annotated[
-    str,
-    typer.Option(
-        "--scope",
-        help="Flag the steadiest of the high-loss pairs (noisy) or of all pairs (all, as printed).",
-        callback=one_of("noisy", "all"),
-    ),
-]
-Confidence = Annotated[int, typer.Option("--confidence", help="Flags that make a pair confident, ε_γ (Eq. 20).", min=1)]
-TextWeight = Annotated[
-    float,
-    typer.Option(
-        "--text-weight",
-        help="Weight of scores, and of text vectors, against the predictions, all standardised.",
-        min=0,
-        callback=finite,
-    ),
-]
-LeaveOneOut = Annotated[
-    bool,
-    typer.Option(
-        "--leave-one-out/--own-edge",
-        help="Whether to take out of a pair's prediction what its own edge brings (LightGCN's propagation).",
-    ),
-]
-Tracked = Annotated[int, typer.Option("--tracked", help="Tracked negatives for each training pair.", min=0)]
-At = Annotated[str, typer.Option("--at", help="Lengths of the ranked list, comma-separated.", metavar="K,K")]
-Metrics = Annotated[
-    str, typer.Option("--metrics", help="recall, ndcg, precision, hit, mrr, map; comma-separated.", metavar="NAMES")
-]
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        command.taking = _Taking(**how)  # type: ignore[attr-defined]
+        return command
+
+    return decorate
+
+
+def expand(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command as typer wants it, with an option for each choice; done only for the command that is called."""
+    how: _Taking = getattr(command, "taking", _Taking())
+    hints = typing.get_type_hints(command, include_extras=True)
+    sections = {n: h for n, h in hints.items() if isinstance(h, type) and issubclass(h, Section)}
+    choices = {name: _choices(section, how) for name, section in sections.items()}
+
+    def with_options(**given: Any) -> Any:
+        for name, section in sections.items():
+            own = {choice: given.pop(choice) for choice in choices[name]}
+            given[name] = section(**{k: tuple(v) if isinstance(v, list) else v for k, v in own.items()})
+        return command(**given)
+
+    parameters = []
+    for parameter in inspect.signature(command).parameters.values():
+        if (section := sections.get(parameter.name)) is None:
+            annotated = parameter.replace(annotation=hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY)
+            parameters.append(annotated)
+        else:
+            parameters += [_option(section, n, spec, how) for n, spec in choices[parameter.name].items()]
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {p.name: p.annotation for p in parameters}
+    with_options.__doc__, with_options.__name__ = command.__doc__, command.__name__
+    with_options.__module__ = command.__module__
+    options = {
+        n: Choice("", needs=tuple(what), strict=n in how.strict) for n, what in how.needs.items() if type(n) is str
+    }
+    with_options.choices = {n: s for specs in choices.values() for n, s in specs.items()} | options  # type: ignore[attr-defined]
+    return with_options
+
+
+def _choices(section: type[Section], how: _Taking) -> dict[str, Choice]:
+    found = {name: spec for name, spec in choices_of(section).items() if name not in how.without}
+    if section in how.needs:
+        found = {name: replace(spec, needs=tuple(how.needs[section])) for name, spec in found.items()}
+    return found
+
+
+def _option(section: type[Section], name: str, spec: Choice, how: _Taking) -> inspect.Parameter:
+    """The option of one choice."""
+    kind = typing.get_type_hints(section)[name]
+    default = how.defaults.get(name, next(f.default for f in fields(section) if f.name == name))
+    if repeated := isinstance(default, tuple):
+        kind, default = list[str], list(default)
+    plain = f"--{name.replace('_', '-')}"
+    words = spec.words or (f"{plain}/--no-{plain[2:]}" if kind is bool else plain)
+    text = spec.help + (f" {', '.join(spec.of)}." if spec.help.endswith(":") or not spec.help else "")
+    if shown := _shown(spec, None if repeated else default):
+        text += f" [{shown}]"
+    option = typer.Option(
+        words, help=text.strip(), metavar=spec.metavar or None, rich_help_panel=section.title, show_default=False
+    )
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])
+
+
+def _shown(spec: Choice, default: Any) -> str:
+    """The default and the range of a choice, as its help shows them."""
+    if isinstance(default, bool):
+        words = (spec.words or "on/off").split("/")
+        return f"default: {words[not default].removeprefix('--')}" if len(words) > 1 else ""
+    shown = f"{default:g}" if isinstance(default, float) else default
+    parts = [f"default: {spec.usual or shown}"] if spec.usual or default is not None else []
+    if spec.low is not None and spec.high is not None:
+        parts.append(f"{spec.low:g} to {spec.high:g}")
+    elif spec.low:
+        parts.append(f"from {spec.low:g}")
+    return "; ".join(parts)
+
+
+def needs_here(context: Any) -> dict[str, tuple[Needs, ...]]:
+    """What each choice of the command counts beside, of what the command has options for."""
+    options = {param.name for param in context.command.params}
+    found: dict[str, tuple[Needs, ...]] = {}
+    for name, spec in getattr(context.command.callback, "choices", {}).items():
+        alternatives = [{k: v for k, v in one.items() if k in options} for one in spec.needs]
+        if alternatives and all(alternatives):
+            found[name] = tuple(alternatives)
+    return found
+
+
+def find_unused(context: typer.Context) -> str:
+    """The options on the command line that stand there for nothing, as a sentence for a note; "" where there are none.
+
+    Defaults and --config files may say more than a command needs, so only the command line counts. Raises UsageError
+    where a file would be neither read nor written.
+    """
+    idle: dict[str, list[str]] = {}
+    choices = context.command.callback.choices  # type: ignore[union-attr]
+    for name, needs in needs_here(context).items():
+        if (option := _on_command_line(context, name)) is None or asked_for(needs, context.params):
+            continue
+        if choices[name].strict:
+            raise UsageError(f"{option} is for {purpose(needs)}; ask for that or leave it out")
+        idle.setdefault(purpose(needs), []).append(option)
+    told = "; ".join(f"{', '.join(options)} (for {what})" for what, options in idle.items())
+    return f"not used here: {told}" if told else ""
+
+
+def _on_command_line(context: typer.Context, name: str) -> str | None:
+    """An option as it is spelt on the command line; None where it is not there."""
+    source = context.get_parameter_source(name)
+    if source is None or source.name != "COMMANDLINE":
+        return None
+    param = next(p for p in context.command.params if p.name == name)
+    return (param.opts if context.params.get(name) else param.secondary_opts or param.opts)[0]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from llmhd_tools import notes
 from llmhd_tools.cli import console
-from llmhd_tools.cli.options_llm import LlmOptions
 from llmhd_tools.errors import Interrupted, UsageError
+from llmhd_tools.settings import Service
 
 if TYPE_CHECKING:
     from llmhd_tools.llm.requests import Provider
@@ -41,7 +41,7 @@ class Session:
 
 
 @contextlib.contextmanager
-def session(options: LlmOptions, command: str, item_texts: Sequence[str]) -> Iterator[Session]:
+def session(options: Service, command: str, item_texts: Sequence[str]) -> Iterator[Session]:
     """The provider that the options name; on leaving, its usage is told and its connections are closed."""
     from llmhd_tools.llm.open import open_provider
 
@@ -53,7 +53,7 @@ def session(options: LlmOptions, command: str, item_texts: Sequence[str]) -> Ite
 
 @contextlib.contextmanager
 def vector_session(
-    options: LlmOptions, command: str, width: int | None, within: Provider | None = None
+    options: Service, command: str, width: int | None, within: Provider | None = None
 ) -> Iterator[Session]:
     """As ``session``, with a provider that turns texts into vectors; ``width`` is for lexical only.
 
@@ -74,7 +74,7 @@ def vector_session(
 
 
 def _session(
-    options: LlmOptions,
+    options: Service,
     command: str,
     local: Callable[[], Any],
     service: Callable[[str], Asks],
@@ -114,7 +114,7 @@ def _session(
         notes.note(f"{cuts}")
 
 
-def _counting(options: LlmOptions, provider: Provider, asker: Asks) -> Iterator[Session]:
+def _counting(options: Service, provider: Provider, asker: Asks) -> Iterator[Session]:
     from llmhd_tools.files.jsonl import write_records
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.llm.service.counted import Counted
@@ -126,7 +126,7 @@ def _counting(options: LlmOptions, provider: Provider, asker: Asks) -> Iterator[
     write_records(options.usage, counted.usage.records(provider.name))
 
 
-def _asker(options: LlmOptions, model: str) -> Asks:
+def _asker(options: Service, model: str) -> Asks:
     from llmhd_tools.llm.calls import host_of
     from llmhd_tools.llm.prompts import DOMAINS, load_templates
     from llmhd_tools.llm.service.asking import Asker
@@ -158,7 +158,7 @@ def parse_params(given: Sequence[str]) -> dict[str, Any]:
     return params
 
 
-def _planning(options: LlmOptions, asker: Asks, command: str) -> Iterator[Session]:
+def _planning(options: Service, asker: Asks, command: str) -> Iterator[Session]:
     from llmhd_tools.llm.cache import Cache
     from llmhd_tools.llm.service.plan import Plan, Rates
 
@@ -170,7 +170,7 @@ def _planning(options: LlmOptions, asker: Asks, command: str) -> Iterator[Sessio
             console.say(f"{command}: {line}")
 
 
-def _writing(options: LlmOptions, asker: Asks, command: str) -> Iterator[Session]:
+def _writing(options: Service, asker: Asks, command: str) -> Iterator[Session]:
     from llmhd_tools.files.streams import check_output, open_out
     from llmhd_tools.llm.cache import Cache
     from llmhd_tools.llm.service.batch import Requests
@@ -191,7 +191,7 @@ def _writing(options: LlmOptions, asker: Asks, command: str) -> Iterator[Session
         )
 
 
-def _answering(options: LlmOptions, asker: Asks, command: str) -> Iterator[Session]:
+def _answering(options: Service, asker: Asks, command: str) -> Iterator[Session]:
     from llmhd_tools.files.jsonl import read_records
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.llm.cache import Cache
@@ -221,7 +221,7 @@ def _answering(options: LlmOptions, asker: Asks, command: str) -> Iterator[Sessi
             _tell(options, asker, command, provider)
 
 
-def _tell(options: LlmOptions, asker: Asks, command: str, provider: Any) -> None:
+def _tell(options: Service, asker: Asks, command: str, provider: Any) -> None:
     """Usage afterwards, on stderr and in a file; also where the run was stopped."""
     from llmhd_tools.files.jsonl import write_records
 

@@ -21,7 +21,7 @@ def random_pairs(clean: Graph, taken: Graph, count: int, rng: np.random.Generato
     if count > free * 0.9:
         raise InputError(
             f"{count:,} noisy pairs are wanted, but only {free:,} unobserved pairs are left, of which nine tenths can be "
-            "drawn; lower --ratio"
+            "drawn; lower `ratio`"
         )
     chosen = np.zeros(0, dtype=np.int64)
     while len(chosen) < count:
@@ -47,7 +47,7 @@ def pool_rows(
     rows = np.flatnonzero(usable & distinct)
     if len(rows) < count:
         raise InputError(
-            f"{count:,} noisy pairs are wanted, but the pool has only {len(rows):,} usable ones; lower --ratio"
+            f"{count:,} noisy pairs are wanted, but the pool has only {len(rows):,} usable ones; lower `ratio`"
         )
     return np.sort(rng.choice(rows, count, replace=False))
 

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -279,7 +279,8 @@ def _checked_extra(table: Table, extra: object) -> list[Record]:
 
 
 def recode(table: Table, users: Ids | None, items: Ids | None) -> Table:
-    """The table with its codes translated into given id tables (in place). Raises InputError for an id that they lack."""
+    """A table with its codes translated into given id tables. Raises InputError for an id that they lack."""
+    table = replace(table, columns=dict(table.columns))
     for spec in KINDS[table.kind].fields:
         target = users if spec.type == "user" else items if spec.type == "item" else None
         if target is None or spec.name not in table:

@@ -43,7 +43,6 @@ def measured(
 
 def _records(within: str, groups: Mapping[str, Measures]) -> Iterator[Record]:
     """Counts, distributions and AUCs of the groups of one epoch; what has no value is left out."""
-
     sizes = {name: len(group["loss"]) for name, group in groups.items()}
     total = sum(sizes.values())
     for name, group in groups.items():
@@ -84,7 +83,6 @@ def score_pairs(
     provider: Provider,
 ) -> NDArray[np.float64]:
     """Scores of ``count`` clean and as many noisy rows, drawn from the seed, (n,); NaN for the others and for failures."""
-
     rng, found = generator(seed, 0, "scored"), np.full(len(probe.user), np.nan)
     sides = [np.flatnonzero(probe.noisy == noisy) for noisy in (False, True)]
     rows = np.sort(np.concatenate([rng.permutation(side)[:count] for side in sides]))

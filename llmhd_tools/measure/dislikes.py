@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from llmhd_tools import notes
+from llmhd_tools.core.auc import auc_by_group
+from llmhd_tools.core.metrics import ByUser, hits_at, precision
+from llmhd_tools.core.pruning import predictions
+from llmhd_tools.core.rankers import Dot
 from llmhd_tools.files.jsonl import Record
-
-if TYPE_CHECKING:
-    from llmhd_tools.core.metrics import ByUser
-    from llmhd_tools.files.tables import Table
-    from llmhd_tools.files.tensors import Tensors
-    from llmhd_tools.measure.ranking import Ranking
+from llmhd_tools.files.tables import Table
+from llmhd_tools.files.tensors import Tensors
+from llmhd_tools.measure.ranking import Ranking, check_known
 
 
 def disliked_metrics(
@@ -33,13 +35,6 @@ def disliked_metrics(
     user's own, and the mean over users that have both. Pairs of ``exclude`` are not held out, and rows without embedding
     cannot be recommended: neither counts. Where no disliked pair is left there is nothing to tell but that.
     """
-    import numpy as np
-
-    from llmhd_tools.core.auc import auc_by_group
-    from llmhd_tools.core.metrics import hits_at, precision
-    from llmhd_tools.core.pruning import predictions
-    from llmhd_tools.core.rankers import Dot
-
     bad, good = _held_out(disliked, z, unknown, exclude), _held_out(test, z, unknown)
     if not len(bad.items):
         notes.note(f"{disliked.source} holds no pair that could be recommended: no share, no AUC")
@@ -66,11 +61,6 @@ def disliked_metrics(
 
 def _held_out(table: Table, z: Tensors, unknown: str, exclude: Sequence[ByUser] = ()) -> ByUser:
     """A held-out table's pairs that have embeddings and stand in none of ``exclude``. Raises as ``check_known``."""
-    import numpy as np
-
-    from llmhd_tools.core.metrics import ByUser
-    from llmhd_tools.measure.ranking import check_known
-
     user, item, _ = check_known(table, z.users, z.items, unknown)
     known = (user >= 0) & (item >= 0)
     keys = user[known].astype(np.int64) * len(z.items) + item[known]

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
+from llmhd_tools.core.auc import auc
+from llmhd_tools.core.graph import Graph
+from llmhd_tools.core.pruning import predictions
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.jsonl import Record
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from llmhd_tools.core.graph import Graph
-    from llmhd_tools.files.tables import Table
-    from llmhd_tools.files.tensors import Tensors
-    from llmhd_tools.stages.dataset import Training
-    from llmhd_tools.stages.edges import Drop
-    from llmhd_tools.train.state import Trust
+from llmhd_tools.files.tables import Table
+from llmhd_tools.files.tensors import Tensors
+from llmhd_tools.stages.dataset import Dataset
+from llmhd_tools.stages.edges import Drop
+from llmhd_tools.train.state import Trust
 
 Values = dict[str, float | None]
 
@@ -30,9 +28,6 @@ def noise_metrics(z: Tensors, train: Table, verdicts: Table | None) -> list[Reco
     ``hard-clean``, clean share of the kept; ``hard-recall``, kept share of the truly hard. Raises InputError where no
     row is marked.
     """
-    from llmhd_tools.core.auc import auc
-    from llmhd_tools.core.pruning import predictions
-
     if "noise" not in train:
         raise InputError("has no 'noise' marks to measure against", where=train.source)
     embeddings = z.aligned(train.users, train.items)
@@ -43,27 +38,25 @@ def noise_metrics(z: Tensors, train: Table, verdicts: Table | None) -> list[Reco
     return _records(z, values)
 
 
-def cut_metrics(z: Tensors, drop: Drop, training: Training, marked: Table | None) -> list[Record]:
+def cut_metrics(z: Tensors, drop: Drop, dataset: Dataset, marked: Table | None) -> list[Record]:
     """Metric records of the pairs that left the graph: ``cut``, how many; and against the ``noise`` marks of interactions,
     where given, ``cut-precision``, noisy share of the cut pairs, and ``cut-recall``, cut share of the noisy pairs."""
     values: Values = {"cut": float(len(drop.pairs))}
     if marked is not None:
-        known = _marked(marked, training)
+        known = _marked(marked, dataset)
         found = int(known.has(drop.pairs.user, drop.pairs.item).sum())
         values |= {"cut-precision": _share(found, len(drop.pairs)), "cut-recall": _share(found, len(known))}
     return _records(z, values)
 
 
-def trust_metrics(z: Tensors, trust: Trust, training: Training, marked: Table) -> list[Record]:
+def trust_metrics(z: Tensors, trust: Trust, dataset: Dataset, marked: Table) -> list[Record]:
     """Metric records of how a denoiser weighed the observed pairs in its steps, against the ``noise`` marks.
 
     ``weight-auc``: chance that a noisy pair weighs less than a clean one. Where some weigh
     nothing, ``dropped-precision`` and ``dropped-recall`` as for verdicts; of weights 0 and 1 ``dropped-auc`` is the same.
     """
-    from llmhd_tools.core.auc import auc
-
     user, item, weight = trust
-    noisy = _marked(marked, training).has(user, item)
+    noisy = _marked(marked, dataset).has(user, item)
     dropped = weight == 0
     values: Values = {"weight-auc": auc(-weight, noisy)}
     if dropped.any():
@@ -75,14 +68,12 @@ def trust_metrics(z: Tensors, trust: Trust, training: Training, marked: Table) -
     return _records(z, values)
 
 
-def _marked(marked: Table, training: Training) -> Graph:
+def _marked(marked: Table, dataset: Dataset) -> Graph:
     """The pairs that are known to be noise, in the codes of ``training``."""
-    from llmhd_tools.core.graph import Graph
-
     noisy = marked.take(marked["noise"] == 1)
-    user = noisy.users.translate(training.users)[noisy["user"]]
-    item = noisy.items.translate(training.items)[noisy["item"]]
-    return Graph.of(user, item, training.graph.n_users, training.graph.n_items)
+    user = noisy.users.translate(dataset.users)[noisy["user"]]
+    item = noisy.items.translate(dataset.items)[noisy["item"]]
+    return Graph.of(user, item, dataset.graph.n_users, dataset.graph.n_items)
 
 
 def _records(z: Tensors, values: Values) -> list[Record]:
@@ -93,7 +84,6 @@ def _records(z: Tensors, values: Values) -> list[Record]:
 
 
 def _verdict_metrics(train: Table, verdicts: Table) -> Values:
-    import numpy as np
 
     pairs, judged = numbered(train, train), numbered(verdicts, train)
     positive = verdicts["label"] == 1 if "label" in verdicts else np.ones(len(verdicts), dtype=bool)
@@ -119,10 +109,8 @@ def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def numbered(table: Table, train: Table | Training) -> NDArray[np.int64]:
+def numbered(table: Table, train: Table | Dataset) -> NDArray[np.int64]:
     """One number a pair, in the codes of ``train``; negative for a pair that its ids do not know."""
-    import numpy as np
-
     user = table.users.translate(train.users)[table["user"]].astype(np.int64)
     item = table.items.translate(train.items)[table["item"]]
     return np.where((user < 0) | (item < 0), -1, user * len(train.items) + item)

@@ -22,21 +22,21 @@ Ranking = Callable[..., tuple[Any, Any, Any]]  # as core.metrics.hits_at
 
 
 def parse_at(text: str) -> list[int]:
-    """List lengths of ``--at``. Raises UsageError for what is not a whole number from 1."""
+    """List lengths, such as ``5,10``. Raises UsageError for what is not a whole number from 1."""
     try:
         lengths = sorted({int(part) for part in text.split(",")})
     except ValueError:
         lengths = [0]
     if lengths[0] < 1:
-        raise UsageError(f"--at '{text}' is not a list of whole numbers such as 5,10")
+        raise UsageError(f"`at` '{text}' is not a list of whole numbers such as 5,10")
     return lengths
 
 
-def parse_metrics(text: str, option: str = "--metrics") -> list[str]:
-    """Names of metrics, as ``option`` gives them. Raises UsageError for an unknown one."""
+def parse_metrics(text: str, choice: str = "metrics") -> list[str]:
+    """Names of metrics, as a choice gives them. Raises UsageError for an unknown one."""
     names = [name.strip() for name in text.split(",")]
     if unknown := [name for name in names if name not in METRICS]:
-        raise UsageError(f"{option} '{unknown[0]}' is unknown; choose from {', '.join(METRICS)}")
+        raise UsageError(f"`{choice}` '{unknown[0]}' is unknown; choose from {', '.join(METRICS)}")
     return names
 
 
@@ -55,7 +55,6 @@ def rank_metrics(
 
     ``rank`` does the ranking in the place of ``core.metrics.hits_at``.
     """
-
     user, item, strangers = check_known(test, z.users, z.items, unknown)
     known = (user >= 0) & ((item >= 0) | (unknown == "miss"))
     item = np.where(item < 0, len(z.items) + test["item"], item).astype(np.int32)
@@ -79,7 +78,6 @@ def check_known(test: Table, users: Ids, items: Ids, unknown: str) -> tuple[Code
 
     Raises InputError at an unknown id, unless ``unknown`` says what to do.
     """
-
     user, item = test.users.translate(users)[test["user"]], test.items.translate(items)[test["item"]]
     lost = (user < 0) | (item < 0)
     if not lost.any():
@@ -90,12 +88,12 @@ def check_known(test: Table, users: Ids, items: Ids, unknown: str) -> tuple[Code
     if unknown == "error":
         side = "user" if user[row] < 0 else "item"
         name = test.ids(side).names[int(test[side][row])]
-        way_out = "count such rows as misses with --unknown miss or leave them out with --unknown skip"
+        way_out = "count such rows as misses with `unknown` miss or leave them out with `unknown` skip"
         raise InputError(f"{side} '{name}' has no embedding; {way_out}", where=test.where(row))
     return user, item, len(np.unique(test["user"][user < 0])) if unknown == "miss" else 0
 
 
-def tell_unknown(command: str, test: Table, users: Ids, items: Ids, unknown: str) -> None:
+def tell_unknown(test: Table, users: Ids, items: Ids, unknown: str) -> None:
     """Say how many rows have no embedding and what becomes of them. Raises InputError as ``check_known``."""
     user, item, _ = check_known(test, users, items, unknown)
     if lost := int(((user < 0) | (item < 0)).sum()):

@@ -1,20 +1,30 @@
-"""Which epoch of a run is best, as ``--select`` says: by a ranking metric or by the loss on valid, trimmed or not."""
+"""Which epoch of a run is best: by a ranking metric or by the loss on valid, trimmed or not."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+import numpy as np
+
+from llmhd_tools.core.metrics import ByUser
+from llmhd_tools.core.trimming import HeldOut
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.jsonl import Record
+from llmhd_tools.files.tables import Table
+from llmhd_tools.files.tensors import Tensors
+from llmhd_tools.measure.ranking import check_known, parse_metrics, rank_metrics
+from llmhd_tools.stages.dataset import Dataset
 
-if TYPE_CHECKING:
-    from llmhd_tools.core.metrics import ByUser
-    from llmhd_tools.files.tables import Table
-    from llmhd_tools.files.tensors import Tensors
-    from llmhd_tools.stages.dataset import Training
+TRIMMED, SHARE = "trimmed", "0.2"
 
-TRIMMED = "trimmed"
+
+def _share(text: str) -> float:
+    """The share of rows that a text names, below 1; -1 where it is none."""
+    try:
+        share = float(text)
+    except ValueError:
+        return -1
+    return share if 0 <= share < 1 else -1
 
 
 @dataclass(frozen=True)
@@ -26,23 +36,24 @@ class Selection:
     trim: float | None
 
     @classmethod
-    def parse(cls, text: str, trim: float) -> Selection:
-        """``ndcg@10``, ``loss``, ``trimmed:ndcg@10``, ``trimmed:loss``; ``trimmed`` alone is the last.
+    def parse(cls, text: str) -> Selection:
+        """``ndcg@10``, ``loss``, ``trimmed:ndcg@10``, ``trimmed:loss:0.3``; ``trimmed`` alone is ``trimmed:loss:0.2``.
 
         Raises UsageError for anything else.
         """
-        from llmhd_tools.measure.ranking import parse_metrics
-
-        head, colon, rest = (TRIMMED, ":", "loss") if text == TRIMMED else text.rpartition(":")
-        name, _, k = rest.partition("@")
-        if head != TRIMMED * bool(colon) or (rest != "loss" and ("," in name or not k.isdecimal() or int(k) < 1)):
-            raise UsageError(
-                f"--select '{text}' is not a metric and a list length such as ndcg@10, nor loss, nor {TRIMMED}:…"
-            )
-        share = trim if colon else None
-        if rest == "loss":
-            return cls(rest, None, share)
-        return cls(parse_metrics(name, "--select")[0], int(k), share)
+        head, *more = text.split(":")
+        trim = None
+        if head == TRIMMED:
+            head, share, *more = [*more, *("loss", SHARE)[len(more) :]]
+            trim = _share(share)
+        name, _, k = head.partition("@")
+        wrong = more or trim == -1 or (head != "loss" and ("," in name or not k.isdecimal() or int(k) < 1))
+        if wrong:
+            told = f"is not a metric and a list length such as ndcg@10, nor loss, nor {TRIMMED}:…"
+            raise UsageError(f"`select` '{text}' {told}")
+        if head == "loss":
+            return cls(head, None, trim)
+        return cls(parse_metrics(name, "select")[0], int(k), trim)
 
     @property
     def ranked(self) -> bool:
@@ -57,25 +68,17 @@ class Selector:
     """
 
     def __init__(
-        self, chosen: Selection, valid: Table, training: Training, hidden: ByUser, loss: str, seed: int, unknown: str
+        self, chosen: Selection, valid: Table, dataset: Dataset, hidden: ByUser, loss: str, seed: int, unknown: str
     ) -> None:
-        import numpy as np
-
-        from llmhd_tools.core.trimming import HeldOut
-        from llmhd_tools.measure.ranking import check_known
-
-        user, item, _ = check_known(valid, training.users, training.items, unknown)
+        user, item, _ = check_known(valid, dataset.users, dataset.items, unknown)
         self.rows = np.flatnonzero((user >= 0) & (item >= 0))
         if not len(self.rows):
             raise InputError("no row has an embedding, so there is no loss to choose by", where=valid.source)
-        self.held_out = HeldOut.of(training.graph, user[self.rows], item[self.rows], seed)
+        self.held_out = HeldOut.of(dataset.graph, user[self.rows], item[self.rows], seed)
         self.chosen, self.valid, self.hidden, self.loss, self.unknown = chosen, valid, hidden, loss, unknown
 
     def record(self, z: Tensors) -> Record:
         """The metric record of an epoch's embeddings, whose ids are those of the training."""
-        import numpy as np
-
-        from llmhd_tools.measure.ranking import rank_metrics
 
         embeddings, chosen, trim = (z.arrays["user"], z.arrays["item"]), self.chosen, self.chosen.trim or 0.0
         prefix = "" if chosen.trim is None else f"{TRIMMED}-"

@@ -29,12 +29,12 @@ def compare_runs(
     for run, values in zip(runs, measured, strict=True):
         if not values:
             raise InputError(
-                f"has no {split} metrics; is the run finished, and was it given --{split}?", where=run.folder
+                f"has no {split} metrics; is the run finished, and was it given `{split}`?", where=run.folder
             )
     known = list(dict.fromkeys(metric for values in measured for metric in values))
     for metric in wanted or []:
         if metric not in known:
-            raise UsageError(f"--metrics {spell(metric)} is in no run; there are {', '.join(map(spell, known))}")
+            raise UsageError(f"`metrics` {spell(metric)} is in no run; there are {', '.join(map(spell, known))}")
     epochs = {row: sum(run.best_epoch for run in its) / len(its) for row, its in by_row(runs).items()}
     others = list(to_records(published)) if published is not None else []
     records = []

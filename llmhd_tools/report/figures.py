@@ -110,9 +110,9 @@ def _metrics(runs: Sequence[Run], wanted: Sequence[Wanted] | None, split: str) -
     """The metrics to draw. Raises UsageError where no run has one of them."""
     known = list(dict.fromkeys((r["metric"], r.get("k")) for run in runs for r in run.records if r["split"] == split))
     if not known:
-        raise UsageError(f"--split {split}: no run has metrics of it")
+        raise UsageError(f"`split` {split}: no run has metrics of it")
     if missing := [metric for metric in wanted or [] if metric not in known]:
-        raise UsageError(f"--metrics {spell(missing[0])} is in no run; there are {', '.join(map(spell, known))}")
+        raise UsageError(f"`metrics` {spell(missing[0])} is in no run; there are {', '.join(map(spell, known))}")
     return list(wanted or known)
 
 
@@ -122,7 +122,7 @@ def setting_of(run: Run, name: str) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         numbers = sorted(k.replace("_", "-") for k, v in run.settings.items() if type(v) in (int, float))
         raise UsageError(
-            f"--over {name}: {run.folder} has no such number; choose from epoch, noise, {', '.join(numbers)}"
+            f"`over` {name}: {run.folder} has no such number; choose from epoch, noise, {', '.join(numbers)}"
         )
     return value
 

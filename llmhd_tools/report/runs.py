@@ -14,6 +14,7 @@ from llmhd_tools import notes
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.folder import read_json
 from llmhd_tools.files.jsonl import Record
+from llmhd_tools.files.tables import read_table, to_records
 
 Wanted = tuple[str, int | None]  # a metric and the length of its list, such as ("ndcg", 10)
 
@@ -96,7 +97,6 @@ def _named(word: str) -> list[Run]:
 
 
 def _read(folder: str, row: str | None) -> Run:
-    from llmhd_tools.files.tables import read_table, to_records
 
     if not os.path.isfile(os.path.join(folder, "settings.json")):
         raise InputError("is not the folder of a run; name what `run -o` did", where=folder)
@@ -159,7 +159,7 @@ def parse_wanted(text: str) -> list[Wanted]:
     for word in text.split(","):
         name, at, k = word.strip().partition("@")
         if not name or (at and not (k.isdecimal() and int(k))):
-            raise UsageError(f"--metrics '{word}' is not a metric such as ndcg@10 or noise-auc")
+            raise UsageError(f"`metrics` '{word}' is not a metric such as ndcg@10 or noise-auc")
         found.append((name, int(k) if at else None))
     return found
 

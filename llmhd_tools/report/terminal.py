@@ -6,16 +6,16 @@ import io
 import sys
 from collections.abc import Iterable, Sequence
 
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
 from llmhd_tools.notes import visible
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[tuple[str, str]]]) -> str:
     """A table of (text, style) cells, the first column names and the others numbers; styled only on a terminal."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(header):
         made.add_column(Text(visible(name)), justify="right" if number else "left", no_wrap=True)

@@ -1,150 +1,186 @@
-"""What ``llmhd run`` was told: its options, and what follows from them."""
+"""What a run is told: choices and inputs, and what follows from them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
 
-from llmhd_tools.cli.options_llm import NAMES, LlmOptions
-from llmhd_tools.cli.unused import Uses
+from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.jsonl import Record
+from llmhd_tools.files.tables import Table, read_table
+from llmhd_tools.files.tensors import Tensors, read_tensors
+from llmhd_tools.llm.open import SERVICE, split_spec
 from llmhd_tools.measure.selection import Selection
 from llmhd_tools.registry import STAGED
-from llmhd_tools.run.denoisers.graph import Cleaning
-from llmhd_tools.run.denoisers.llmhni import Inferring
-from llmhd_tools.stages.relate import Disputing
+from llmhd_tools.settings import (
+    Cleaning,
+    Inferring,
+    Judging,
+    Machine,
+    Measuring,
+    Model,
+    Needs,
+    Profiles,
+    Pruning,
+    Relating,
+    Section,
+    Service,
+    Staging,
+    Stopping,
+    Suspecting,
+    choices_of,
+)
+from llmhd_tools.stages.judge import parse_thresholds
+from llmhd_tools.stages.scorer import parse
 
-_OF_LLM = ("llm", "domain", "templates", "param", "budget", "expected_score")  # those that answers depend on
-_MAY_CHANGE = ("epochs", "patience", "threads")  # of a run's settings, when it goes on
-_JUDGING = ("rule", "threshold_alpha", "pair_threshold", "positive_threshold", "negative_threshold", "band")
+ASKING: tuple[Needs, ...] = (  # where texts are embedded, or somebody is asked about them
+    {"denoise": "llmhd"},
+    {"denoise": "llmhni", "relate_at": True},
+    {"denoise": "llmhni", "aligned": False},
+    {"negatives": "semantic", "aligned": False},
+    {"clean": "graph", "items": True, "text_weight": True},
+)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The options of ``run``; see its help."""
+class Plan:
+    """All choices of a run. Raises UsageError where they do not fit together."""
 
-    train: str
-    valid: str
-    test: str | None
-    items: str | None
-    profiles: str | None
-    denoise: str
-    backbone: str | None
-    negatives: str | None
-    vectors: str | None
-    words: list[str] | None
-    loss: str | None
-    dim: int | None
-    layers: int | None
-    batch: int | None
-    lr: float | None
-    reg: float | None
-    seed: int | None
-    epochs: int
-    patience: int
-    select: str
-    trim: float
-    at: str
-    metrics: str
-    unknown: str
-    warm_up: int
-    window: int
-    alpha: float
-    max_noise: float
-    schedule: str
-    candidates: float
-    selection: str
-    link: str
-    rule: str | None
-    scorer: str | None
-    threshold_alpha: float | None
-    pair_threshold: str
-    positive_threshold: str
-    negative_threshold: str
-    band: str
-    live: bool
-    llm: LlmOptions
-    update: bool
-    scope: str
-    confidence: int
-    tracked: int
-    clean: str
-    clean_at: str
-    clean_share: float
-    clean_vectors: str | None
-    text_weight: float
-    leave_one_out: bool
-    relate_at: int
-    lowest: float
-    highest: int
-    shown: int
-    disliked: str | None
-    noise: bool
-    keep: bool
-    device: str
-    threads: int | None
+    model: Model = field(default_factory=Model)
+    machine: Machine = field(default_factory=Machine)
+    stopping: Stopping = field(default_factory=Stopping)
+    measuring: Measuring = field(default_factory=Measuring)
+    staging: Staging = field(default_factory=Staging)
+    pruning: Pruning = field(default_factory=Pruning)
+    judging: Judging = field(default_factory=Judging)
+    profiling: Profiles = field(default_factory=Profiles)
+    cleaning: Cleaning = field(default_factory=Cleaning)
+    suspecting: Suspecting = field(default_factory=Suspecting)
+    inferring: Inferring = field(default_factory=Inferring)
+    relating: Relating = field(default_factory=Relating)
+    service: Service = field(default_factory=Service)
+    scorer: str | None = None  # a program that judges in the place of ``score``
+    noise: bool = False  # whether to measure against known noise
+    keep: bool = False  # whether to keep every epoch's files
 
-    @property
-    def chosen(self) -> Record:
-        """The training settings that were given."""
-        names = ("backbone", "loss", "dim", "layers", "batch", "lr", "reg", "seed")
-        chosen = {name: getattr(self, name) for name in names} | {"negatives": self.sampler}
-        return chosen | {"denoise": "none" if self.staged else self.denoise}
-
-    @property
-    def sampler(self) -> str | None:
-        """How negatives are sampled; LLMHNI's own way is semantic."""
-        return self.negatives or ("semantic" if self.denoise == "llmhni" else None)
-
-    @property
-    def inferring(self) -> Inferring | None:
-        """When and how disputed pairs are asked about, if they are."""
-        if self.denoise != "llmhni" or not self.relate_at:
-            return None
-        return Inferring(self.relate_at, Disputing(self.lowest, self.highest, self.shown))
+    def __post_init__(self) -> None:
+        Selection.parse(self.stopping.select)
+        parse_thresholds(self.judging, self.pruning.alpha)
+        epochs = self.stopping.epochs
+        if self.model.denoise == "llmhni" and self.inferring.relate_at >= epochs:
+            at = self.inferring.relate_at
+            raise UsageError(f"`relate_at` {at} leaves no epoch on the corrected graph within `epochs` {epochs}")
+        if self.cleans and self.clean_epochs[0] >= epochs:
+            raise UsageError(
+                f"`clean_at` {self.clean_epochs[0]} leaves no epoch on the clean graph within `epochs` {epochs}"
+            )
+        if self.scorer is not None:
+            parse(self.scorer)
+            if self.staging.live and self.model.denoise == "llmhd":
+                raise UsageError("`scorer` is started once an epoch, and `live` asks in each step; leave one out")
 
     @property
     def staged(self) -> bool:
         """Whether stages before the training step denoise, not the step itself."""
-        return self.denoise in STAGED
+        return self.model.denoise in STAGED
 
     @property
-    def cleaning(self) -> Cleaning | None:
-        """How the graph is cleaned, if it is. Raises UsageError as ``Cleaning.parse``."""
-        if self.clean == "none":
-            return None
-        return Cleaning.parse(self.clean_at, self.epochs, self.clean_share, self.text_weight, self.leave_one_out)
+    def sampler(self) -> str | None:
+        """How negatives are sampled; LLMHNI's own way is semantic."""
+        return self.model.negatives or ("semantic" if self.model.denoise == "llmhni" else None)
 
     @property
-    def embeds(self) -> bool:
-        """Whether semantic negatives need vectors that were not given."""
-        return self.sampler == "semantic" and self.vectors is None
+    def training(self) -> Model:
+        """The choices that the trainer gets."""
+
+        return replace(self.model, negatives=self.sampler, denoise="none" if self.staged else self.model.denoise)
 
     @property
-    def asking(self) -> bool:
-        """Whether texts are embedded, or somebody (--llm) is asked about them."""
-        cleaning = self.clean != "none" and self.items is not None and self.text_weight > 0
-        return self.denoise == "llmhd" or cleaning or self.embeds or self.inferring is not None
+    def cleans(self) -> bool:
+        """Whether the graph is cleaned."""
+        return self.cleaning.clean != "none"
 
     @property
-    def uses(self) -> Uses:
-        """Which options count only beside another, and whether they do here. Raises UsageError as ``cleaning``."""
-        llmhd, cleaning = self.denoise == "llmhd", self.cleaning is not None
-        asking = ("items", "profiles", *NAMES)
-        return {
-            "--denoise loss or llmhd": (self.staged, ("alpha", "max_noise", "schedule", "warm_up", "live")),
-            "--denoise llmhd": (llmhd, ("candidates", "selection", "link", *_JUDGING, "update")),
-            "--denoise llmhd with --update": (llmhd and self.update, ("scope", "confidence", "tracked")),
-            "--denoise loss or llmhd, or --clean graph": (self.staged or cleaning, ("window",)),
-            "--clean graph": (cleaning, ("clean_at", "clean_share", "clean_vectors", "leave_one_out")),
-            "--clean graph with texts": (cleaning and bool(self.items or self.clean_vectors), ("text_weight",)),
-            "--denoise llmhni": (self.denoise == "llmhni", ("relate_at",)),
-            "--denoise llmhni with --relate-at": (self.inferring is not None, ("lowest", "highest", "shown")),
-            "--select trimmed": (Selection.parse(self.select, self.trim).trim is not None, ("trim",)),
-            "--denoise llmhd or llmhni, --negatives semantic, or --clean graph with --items": (self.asking, asking),
-        }
+    def clean_epochs(self) -> list[int]:
+        """After which epochs to clean. Raises UsageError where that is no list of epochs."""
+        at = self.cleaning.clean_at
+        found = sorted({int(part) if part.strip().isdecimal() else 0 for part in at.split(",")})
+        if found[0] < 1:
+            raise UsageError(f"`clean_at` '{at}' is not a list of epochs such as 8,16")
+        return found
 
     @property
-    def kept(self) -> Record:
-        """What a run's folder remembers, and what --resume must not change."""
-        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _MAY_CHANGE}
-        return own | {name: getattr(self.llm, name) for name in _OF_LLM}
+    def relates(self) -> bool:
+        """Whether disputed pairs are asked about."""
+        return self.model.denoise == "llmhni" and self.inferring.relate_at > 0
+
+    def record(self) -> Record:
+        """The choices that the result depends on, by name."""
+        kept: Record = {"scorer": self.scorer, "noise": self.noise, "keep": self.keep}
+        for f in fields(self):
+            section: Any = getattr(self, f.name)
+            if isinstance(section, Section):
+                specs, values = choices_of(type(section)), asdict(section)
+                kept |= {name: values[name] for name, spec in specs.items() if spec.decides}
+        kept["set"] = list(kept["set"])
+        kept["param"] = list(kept["param"])
+        return kept
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The data of a run. ``vectors`` are those of the items' texts, ``aligned`` of users and items."""
+
+    train: Table
+    valid: Table
+    test: Table | None = None
+    items: Table | None = None
+    profiles: Table | None = None
+    disliked: Table | None = None
+    vectors: Tensors | None = None
+    aligned: Tensors | None = None
+
+    @classmethod
+    def read(cls, **paths: str | None) -> Inputs:
+        """The inputs from files, by name."""
+        kinds = {"items": "items", "profiles": "profiles", "vectors": "vectors", "aligned": "vectors"}
+        found: dict[str, Any] = {}
+        for name, path in paths.items():
+            if path is not None:
+                read = read_tensors if name in ("vectors", "aligned") else read_table
+                found[name] = read(path, kinds.get(name, "interactions"))
+        return cls(**found)
+
+    def files(self) -> Record:
+        """Where each lies, as far as it was read from a file."""
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value.source if value is not None else None for name, value in given.items()}
+
+    def digests(self) -> Record:
+        """Of the content of each."""
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value.digest() for name, value in given.items() if value is not None}
+
+
+def check_inputs(plan: Plan, given: Any) -> None:
+    """Raise UsageError where a plan needs an input that is not ``given`` (a value by name), or none reads one that is."""
+    denoise = plan.model.denoise
+    if denoise == "llmhd" and given["items"] is None:
+        raise UsageError("`denoise` llmhd judges texts; give the items' with `items`")
+    if plan.relates and given["items"] is None:
+        raise UsageError("`denoise` llmhni asks about texts; give `items`, or ask nothing with `relate_at` 0")
+    if given["disliked"] is not None and given["test"] is None:
+        raise UsageError("`disliked` is measured beside `test`; give both")
+    if plan.scorer is not None and denoise != "llmhd" and not (plan.cleans and given["items"] is not None):
+        raise UsageError("`scorer` judges for `denoise` llmhd, and for `clean` graph with `items`")
+    if plan.sampler == "semantic" and given["aligned"] is None:
+        if given["items"] is None:
+            raise UsageError("`negatives` semantic compares texts; give aligned vectors with `aligned`, or `items`")
+        if split_spec(plan.service.llm)[0] == SERVICE:
+            raise UsageError("a chat model makes no vectors; run `llmhd embed` and `llmhd align`, and give `aligned`")
+
+
+def check_noise(plan: Plan, train: Table) -> None:
+    """Raise InputError where known noise is to be measured, and no row is marked."""
+    if plan.noise and "noise" not in train:
+        raise InputError("has no 'noise' marks for `noise` to measure against", where=train.source)

@@ -18,19 +18,24 @@ from llmhd_tools.errors import InputError
 from llmhd_tools.files.provenance import made
 from llmhd_tools.files.tables import Table
 from llmhd_tools.files.tensors import Tensors
-from llmhd_tools.train.align import Aligning, align
+from llmhd_tools.settings import Aligning, pick
+from llmhd_tools.train.align import align
 from llmhd_tools.train.ops.threads import use_threads
 
 
 def align_vectors(
-    vectors: Tensors, train: Table, others: Mapping[str, Table], how: Aligning, held_out: float
+    vectors: Tensors,
+    train: Table,
+    others: Mapping[str, Table] | None = None,
+    how: Aligning | None = None,
+    **choices: Any,
 ) -> tuple[Tensors, list[dict[str, Any]]]:
     """The aligned vectors, and records of the AUC of relevance before (epoch 0) and after on each split.
 
     ``others`` may hold valid and test. Pairs of a user or an item without a vector are left out. Raises InputError where
     one side has no vectors, or no pair is left to learn from or to choose by.
     """
-
+    how, others = pick(Aligning, how, choices), others or {}
     if len(vectors.arrays) < 2:
         raise InputError("has vectors of one side only; embed items and profiles in one call", where=vectors.source)
     use_threads(1)  # products on several threads may differ in the last digit
@@ -39,7 +44,7 @@ def align_vectors(
     if lost := len(train) - len(graphs["train"]):
         notes.note(f"{lost:,} rows of {train.source} are repeated or have no vectors, and are left out")
     if "valid" not in graphs:
-        graphs |= _hold_out(graphs["train"], held_out, how.seed)
+        graphs |= _hold_out(graphs["train"], how.held_out, how.seed)
     chosen_on = "valid" if "valid" in others else "held-out"
     pairs = _against_popular(graphs, how.seed) if len(graphs["train"]) else {}
     if not {"train", chosen_on} <= pairs.keys():
@@ -54,7 +59,7 @@ def align_vectors(
     ]
     inputs: dict[str, str | list[str]] = {"vectors": vectors.digest(), "train": train.digest("user", "item")}
     inputs |= {name: table.digest("user", "item") for name, table in others.items()}
-    meta = {"made": made("align", asdict(how) | {"held_out": held_out}, inputs)}
+    meta = {"made": made("align", asdict(how), inputs)}
     arrays = {"user": done.users, "item": done.items}
     return Tensors("vectors", arrays, vectors.users, vectors.items, meta), records
 
@@ -83,7 +88,6 @@ def _against_popular(graphs: Mapping[str, Graph], seed: int) -> dict[str, tuple[
 
     A pair without such a negative is left out, and a split without pairs too.
     """
-
     first, *_ = graphs.values()
     user, item = (np.concatenate([getattr(graph, side) for graph in graphs.values()]) for side in ("user", "item"))
     touched = Graph.of(user, item, first.n_users, first.n_items)

@@ -16,7 +16,7 @@ from llmhd_tools.files.tensors import Tensors, read_tensors
 
 
 @dataclass(frozen=True)
-class Training:
+class Dataset:
     """The training interactions: their graph, the ids behind its codes, and a digest that tells it from any other."""
 
     graph: Graph
@@ -25,16 +25,16 @@ class Training:
     digest: str
 
 
-def training(table: Table) -> Training:
+def dataset_of(table: Table) -> Dataset:
     """The graph of an interactions table. Only who touched what counts: not ratings, not known noise, not the form."""
     user, users = by_appearance(table["user"], table.users)
     item, items = by_appearance(table["item"], table.items)
-    return Training(Graph.of(user, item, len(users), len(items)), users, items, table.digest("user", "item"))
+    return Dataset(Graph.of(user, item, len(users), len(items)), users, items, table.digest("user", "item"))
 
 
-def read_training(path: str) -> Training:
+def read_dataset(path: str) -> Dataset:
     """Read interactions for training."""
-    return training(read_table(path, "interactions"))
+    return dataset_of(read_table(path, "interactions"))
 
 
 def read_history(paths: Sequence[str]) -> list[Tensors]:

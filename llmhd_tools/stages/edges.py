@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llmhd_tools.core.arrays import Mask
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.sampling import Samples
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.tables import Table, read_table
-from llmhd_tools.stages.dataset import Training
-from llmhd_tools.train.config import Config
+from llmhd_tools.stages.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -34,30 +34,24 @@ class Drop:
         return found if samples.label is None else found & (samples.label == 1)
 
 
-def tell_drop(drop: Drop | None) -> str:
-    """How many pairs are left out, as the end of a sentence."""
-    return f"; {len(drop.pairs):,} pairs left out of the graph" if drop else ""
-
-
-def read_drop(path: str, training: Training, confidence: int) -> Drop:
+def read_drop(path: str, dataset: Dataset, confidence: int) -> Drop:
     """Read the pairs to leave out. Raises InputError for another kind, and for a pair that is not in training."""
-    table = read_table(path, ("suspects", "flags"), users=training.users, items=training.items)
-    return drop_of(table, training, confidence)
+    table = read_table(path, ("suspects", "flags"), users=dataset.users, items=dataset.items)
+    return drop_of(table, dataset, confidence)
 
 
-def drop_of(table: Table, training: Training, confidence: int) -> Drop:
+def drop_of(table: Table, dataset: Dataset, confidence: int) -> Drop:
     """The pairs of a table in training's codes: suspects that are cut, or training pairs with ``confidence`` flags (ε_γ).
 
     Raises InputError for a pair that is not in training.
     """
-
-    graph = training.graph
+    graph = dataset.graph
     if table.kind == "flags":
         ours, chosen = table["label"] == 1, table["count"] >= confidence
         params = {"confidence": confidence}
     else:
         ours, chosen, params = np.ones(len(table), dtype=bool), table["cut"] == 1, {}
-    places(table, training, ours)  # refuses a pair that is none
+    places(table, dataset, ours)  # refuses a pair that is none
     rows = ours & chosen
     pairs = Graph.of(table["user"][rows], table["item"][rows], graph.n_users, graph.n_items)
     if len(pairs) == len(graph):
@@ -65,16 +59,16 @@ def drop_of(table: Table, training: Training, confidence: int) -> Drop:
     return Drop(pairs, table.digest(), params)
 
 
-def places(table: Table, training: Training, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+def places(table: Table, dataset: Dataset, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The places of a table's pairs, in training's codes, among the training pairs, for the rows that must be some.
 
     Raises InputError for a pair that is not in training.
     """
     user, item = table["user"][rows], table["item"][rows]
-    found = training.graph.find(user, item)
+    found = dataset.graph.find(user, item)
     if (found < 0).any():
         at = int(np.argmax(found < 0))
-        pair = f"user '{training.users.names[user[at]]}' with item '{training.items.names[item[at]]}'"
+        pair = f"user '{dataset.users.names[user[at]]}' with item '{dataset.items.names[item[at]]}'"
         raise InputError(f"{pair} is no training pair", where=table.where(int(np.flatnonzero(rows)[at])))
     return found
 
@@ -95,35 +89,19 @@ class Relations:
         return graph.plus(self.inferred.user, self.inferred.item)
 
 
-def check_relations(config: Config) -> None:
-    """Raise UsageError where the denoiser changes the graph, or labels, in its own way."""
-    if config.denoise not in ("none", "llmhni"):
-        raise UsageError(
-            f"--relations corrects the graph, and --denoise {config.denoise} denoises its own way; leave one out"
-        )
-
-
-def tell_relations(relations: Relations | None) -> str:
-    """How the graph was corrected, as the end of a sentence."""
-    if relations is None:
-        return ""
-    return f"; {len(relations.noisy.pairs):,} noisy pairs left out of the graph, {len(relations.inferred):,} inferred"
-
-
-def read_relations(path: str, training: Training) -> Relations:
+def read_relations(path: str, dataset: Dataset) -> Relations:
     """Read judged relations. Raises InputError for another kind, and as ``relations_of``."""
-    table = read_table(path, "relations", users=training.users, items=training.items)
-    return relations_of(table, training)
+    table = read_table(path, "relations", users=dataset.users, items=dataset.items)
+    return relations_of(table, dataset)
 
 
-def relations_of(table: Table, training: Training) -> Relations:
+def relations_of(table: Table, dataset: Dataset) -> Relations:
     """The relations in a table of training's codes; rows without a verdict say nothing.
 
     Raises InputError for a row whose label is wrong, whose verdict is unknown, or where no training pair is left.
     """
-
-    graph, observed = training.graph, table["label"] == 1
-    places(table, training, observed)
+    graph, observed = dataset.graph, table["label"] == 1
+    places(table, dataset, observed)
     if (known := ~observed & graph.has(table["user"], table["item"])).any():
         raise InputError("label is 0, but this is a training pair", where=table.where(int(np.argmax(known))))
     verdicts = table.columns.get("verdict", [None] * len(table))
@@ -139,3 +117,50 @@ def relations_of(table: Table, training: Training) -> Relations:
     if len(noisy) == len(graph) and not len(inferred):
         raise InputError("calls every training pair noisy; nothing would be left to learn", where=table.source)
     return Relations(Drop(noisy, table.digest()), inferred)
+
+
+@dataclass(frozen=True)
+class Edges:
+    """All that left and joined the graph."""
+
+    drop: Drop | None = None
+    relations: Relations | None = None
+
+    def check(self, denoise: str) -> None:
+        """Raise UsageError where the denoiser changes the graph, or labels, in its own way."""
+        if self.relations is not None and denoise not in ("none", "llmhni"):
+            raise UsageError(f"`relations` corrects the graph, and `denoise` {denoise} its own way; leave one out")
+
+    def observed(self, graph: Graph) -> Graph:
+        """The pairs that are no negatives."""
+        return graph if self.relations is None else self.relations.with_inferred(graph)
+
+    def learnt(self, graph: Graph) -> Graph:
+        """The pairs to propagate on and to learn."""
+        kept = self.drop.kept(graph) if self.drop else graph
+        return kept if self.relations is None else self.relations.corrected(kept)
+
+    def gone(self, samples: Samples) -> Mask | None:
+        """Which samples are of pairs that left, (n,) bool; None where no pair did."""
+        left = [drop.rows(samples) for drop in (self.drop, self.relations and self.relations.noisy) if drop]
+        return np.logical_or.reduce(left) if left else None
+
+    def params(self) -> dict[str, Any]:
+        """For the record of how a file was made."""
+        return self.drop.params if self.drop else {}
+
+    def inputs(self) -> dict[str, str | list[str]]:
+        """Digests, likewise."""
+        found: dict[str, str | list[str]] = {"drop": self.drop.digest} if self.drop else {}
+        if self.relations:
+            found["relations"] = self.relations.noisy.digest
+        return found
+
+    def tell(self) -> str:
+        """How many pairs left and joined, as the end of a sentence."""
+        told = f"; {len(self.drop.pairs):,} pairs left out of the graph" if self.drop else ""
+        if (related := self.relations) is not None:
+            told += (
+                f"; {len(related.noisy.pairs):,} noisy pairs left out of the graph, {len(related.inferred):,} inferred"
+            )
+        return told

@@ -19,8 +19,11 @@ from llmhd_tools.llm.requests import TextProvider
 from llmhd_tools.stages.texts import digest_of, texts_of
 
 
-def embedded(tables: Sequence[Table], provider: TextProvider, width: int | None) -> Tensors:
-    """The vectors file of tables, profiles first."""
+def embed(tables: Sequence[Table], provider: TextProvider, width: int | None = None) -> Tensors:
+    """The vectors of the texts of one or two tables, profiles first; a text without a vector is left out.
+
+    ``width`` is what the provider was told, for the record. Raises InputError where vectors differ in width.
+    """
     rows = rows_of([text for table in tables for text in table.columns["profile"]], provider)
     return vectors_of(tables, rows, provider.name, width)
 
@@ -50,7 +53,6 @@ def vectors_of(tables: Sequence[Table], rows: Sequence[Vector | None], name: str
 
     Raises InputError where the vectors differ in width.
     """
-
     arrays: dict[str, Any] = {}
     ids, left = {"user": Ids(), "item": Ids()}, iter(rows)
     for table in tables:
@@ -62,7 +64,7 @@ def vectors_of(tables: Sequence[Table], rows: Sequence[Vector | None], name: str
             arrays[side] = [row for _, row in here]
     if len(widths := {len(row) for side in arrays.values() for row in side}) > 1:
         what = f"vectors of different widths ({', '.join(map(str, sorted(widths)))}) come from the cache"
-        raise InputError(f"{what}; name another --cache", where=name)
+        raise InputError(f"{what}; name another `cache`", where=name)
     inputs: dict[str, str | list[str]] = {table.kind: digest_of(texts_of(table)) for table in tables}
     meta = {"made": made("embed", {"llm": name, "width": width}, inputs)}
     arrays = {side: np.stack(side_rows) for side, side_rows in arrays.items()}

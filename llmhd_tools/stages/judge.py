@@ -3,18 +3,77 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from llmhd_tools.core.arrays import Mask
+from llmhd_tools.core.hardness import PAIR_RULES, POINT_RULES, Moving, Thresholds, hard_pairs, hard_points
+from llmhd_tools.core.sampling import Samples
 from llmhd_tools.errors import InputError, UsageError
+from llmhd_tools.files.columns import Column
+from llmhd_tools.files.kinds import read_any
+from llmhd_tools.files.streams import suffix_of
+from llmhd_tools.files.tables import Table, recode
+from llmhd_tools.settings import Judging, pick
+from llmhd_tools.stages.dataset import Dataset
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+Keep = Mask | Callable[[int, NDArray[np.float32]], Mask]  # which samples to keep, (n,); or of batch k with losses (b,)
 
-    from llmhd_tools.core.hardness import Moving, Thresholds
-    from llmhd_tools.core.sampling import Samples
-    from llmhd_tools.files.columns import Column
-    from llmhd_tools.files.tables import Table
+
+class Judge(Protocol):
+    """Says which samples of an epoch are dropped."""
+
+    def params(self, loss: str) -> dict[str, Any]:
+        """The choices, for the record of how a file was made."""
+
+    def inputs(self) -> dict[str, str | list[str]]:
+        """Digests of what counts, likewise."""
+
+    def begin(self, samples: Samples, step: int, dataset: Dataset, gone: Mask | None) -> tuple[Keep, Report]:
+        """Which of an epoch's samples to keep, and what to ask for a report once it is over.
+
+        ``step`` is T of the first batch; samples that are ``gone`` (n,) are not trained on, whatever is judged of them, and
+        what to keep is of the others.
+        """
+
+
+Report = Callable[[], tuple[Table, Table]]  # the judged rows of an epoch, and the verdict on each
+
+
+class Judged:
+    """Noisy rows that were judged before the epoch; without scores, none of them is hard."""
+
+    def __init__(self, table: Table, how: Judging | None = None, alpha: float = 3000.0, **choices: Any) -> None:
+        """``choices`` are those of ``Judging`` by name, ``alpha`` the steps T in which a threshold moves one point."""
+        self.table, self.how = table, pick(Judging, how, choices)
+        self.thresholds = parse_thresholds(self.how, alpha)
+
+    def params(self, loss: str) -> dict[str, Any]:
+        """Rule and thresholds."""
+        return {"rule": pick_rule(self.how.rule, loss), "thresholds": asdict(self.thresholds)}
+
+    def inputs(self) -> dict[str, str | list[str]]:
+        """The digest of the judged rows."""
+        return {"judged": self.table.digest()}
+
+    def begin(self, samples: Samples, step: int, dataset: Dataset, gone: Mask | None) -> tuple[Keep, Report]:
+        """As ``Judge.begin``. Raises InputError for a row that is none of the samples."""
+        rule = pick_rule(self.how.rule, "bpr" if samples.label is None else "bce")
+        keep, verdicts = decide(self.table, samples, step, rule, self.thresholds, gone)
+        return keep if gone is None else keep[~gone], lambda: (self.table, verdicts)
+
+
+def read_judged(path: str, dataset: Dataset) -> Table:
+    """Read judged rows, or noisy ones that nobody judged (none of them is hard)."""
+    table = read_any(path, None if suffix_of(path) == ".npz" else "judged")
+    if not isinstance(table, Table) or table.kind not in ("judged", "noisy"):
+        raise InputError(f"holds {table.kind}, but judged rows are wanted here", where=path)
+    table.kind = "judged"
+    return recode(table, dataset.users, dataset.items)
 
 
 def tell(verdicts: Table | None) -> str:
@@ -30,47 +89,41 @@ def pick_rule(rule: str | None, loss: str) -> str:
 
     Raises UsageError for the other objective's rule.
     """
-    from llmhd_tools.core.hardness import PAIR_RULES, POINT_RULES
-
     known = {"bpr": PAIR_RULES, "bce": POINT_RULES}
     if rule is None:
         return known[loss][0]
     given = dict(zip(known, rule.split(","), strict=True)) if rule.count(",") == 1 else {loss: rule}
     for objective, name in given.items():
         if name not in known[objective]:
-            raise UsageError(f"--rule {name} is not for --loss {objective}; choose from {', '.join(known[objective])}")
+            raise UsageError(f"`rule` {name} is not for `loss` {objective}; choose from {', '.join(known[objective])}")
     return given[loss]
 
 
-def parse_thresholds(alpha: float, pair: str, positive: str, negative: str, band: str) -> Thresholds:
-    """The thresholds of ``--pair-threshold`` and its like; ``alpha`` is that of those without their own.
+def parse_thresholds(how: Judging, alpha: float) -> Thresholds:
+    """The thresholds that the choices spell; ``alpha`` is that of those without their own.
 
-    Raises UsageError for what is not spelt as the help says.
+    Raises UsageError for what is not spelt as their help says.
     """
-    from llmhd_tools.core.hardness import Moving, Thresholds
 
-    def moving(option: str, text: str) -> Moving:
-        start, end, *own = _numbers(option, text, ":", (2, 3))
+    def moving(name: str) -> Moving:
+        text = getattr(how, name)
+        start, end, *own = _numbers(name, text, ":", (2, 3))
         if own and own[0] < 1:
-            raise UsageError(f"{option} {text}: ALPHA must be 1 or more steps")
+            raise UsageError(f"`{name}` {text}: ALPHA must be 1 or more steps")
         return Moving(start, end, *(own or [alpha]))
 
-    return Thresholds(
-        moving("--pair-threshold", pair),
-        moving("--positive-threshold", positive),
-        moving("--negative-threshold", negative),
-        *_numbers("--band", band, ",", (3,)),
-    )
+    pair, positive, negative = map(moving, ("pair_threshold", "positive_threshold", "negative_threshold"))
+    return Thresholds(pair, positive, negative, *_numbers("band", how.band, ",", (3,)))
 
 
-def _numbers(option: str, text: str, separator: str, counts: tuple[int, ...]) -> list[float]:
+def _numbers(name: str, text: str, separator: str, counts: tuple[int, ...]) -> list[float]:
     parts = text.split(separator)
     try:
         numbers = [float(part) for part in parts]
     except ValueError:
         numbers = []
     if len(numbers) not in counts or not all(map(math.isfinite, numbers)):
-        raise UsageError(f"{option} {text}: must be {counts[0]} numbers separated by '{separator}' (see --help)")
+        raise UsageError(f"`{name}` {text}: must be {counts[0]} numbers separated by '{separator}'")
     return numbers
 
 
@@ -87,11 +140,6 @@ def decide(
     ``step`` is T of the first batch; samples that are ``gone`` anyway (n,) are dropped. Raises InputError for a judged
     row that is none of the samples.
     """
-    import numpy as np
-
-    from llmhd_tools.core.hardness import hard_pairs, hard_points
-    from llmhd_tools.files.tables import Table
-
     rows = _rows_of(judged, samples)
     nothing = np.full(len(judged), np.nan)
     score, negative_score = (judged[name] if name in judged else nothing for name in ("score", "negative_score"))
@@ -114,8 +162,6 @@ def decide(
 
 def _rows_of(judged: Table, samples: Samples) -> NDArray[np.int64]:
     """The samples' row of each judged row: as its ``row`` says, else that of its batch which is the same."""
-    import numpy as np
-
     if not len(judged):  # no records, so no fields either
         return np.zeros(0, dtype=np.int64)
 

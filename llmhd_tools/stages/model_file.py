@@ -1,15 +1,45 @@
-"""The parts of a model file."""
+"""A model as a file: opened, checked, its arrays by part."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
-from llmhd_tools.errors import InputError
+import numpy as np
+
+from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.tensors import Tensors
+from llmhd_tools.settings import Model as Choices
+from llmhd_tools.stages.dataset import Dataset
 from llmhd_tools.train.config import Config
+from llmhd_tools.train.methods import known, parse, resolve
 from llmhd_tools.train.state import State
 
 GROUPS = ("param", "first", "second", "denoiser", "sampler")  # of a model's arrays
+
+
+def config_of(choices: Choices, dataset: Dataset, start: Tensors | None = None) -> Config:
+    """What to train with: as chosen, or as the model ``start`` was trained.
+
+    Raises InputError for a model of another dataset, UsageError for a choice that contradicts the model's.
+    """
+    chosen = {name: value for name, value in asdict(choices).items() if name != "set" and value is not None}
+    if start is None:
+        return resolve(chosen, choices.set)
+    kept = settings_of(start)
+    if not known(kept):
+        raise InputError("has no settings that this llmhd understands", where=start.source)
+    config = Config(**kept)
+    given = {f"`{k}` {v}": (v, getattr(config, k)) for k, v in chosen.items()}
+    for name, value in parse(config, choices.set).items():
+        given[f"`set` {name}={value}"] = (value, config.options[name])
+    for told, (value, trained) in given.items():
+        if value != trained:
+            raise UsageError(f"{told} contradicts {start.source}, which was trained with {trained}; leave it out")
+    if start.meta.get("graph") != dataset.digest:
+        raise InputError("was trained on other interactions; go on with the same file", where=start.source)
+    return config
 
 
 def settings_of(model: Tensors) -> dict[str, Any]:
@@ -21,6 +51,13 @@ def settings_of(model: Tensors) -> dict[str, Any]:
     if not {"epoch", "step"} <= model.meta.keys():
         raise InputError("does not say its epoch and step", where=model.source)
     return kept
+
+
+def to_arrays(state: State, sampler: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The arrays of a model file, ``GROUP.name``; epoch and step are in its record."""
+    parts: tuple[Mapping[str, Any], ...] = (state.params, state.first, state.second, state.denoiser, sampler)
+    groups = zip(GROUPS, parts, strict=True)
+    return {f"{group}.{name}": array for group, named in groups for name, array in named.items()}
 
 
 def groups_of(model: Tensors) -> dict[str, dict[str, Any]]:

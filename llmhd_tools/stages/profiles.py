@@ -18,7 +18,8 @@ from llmhd_tools.files.tables import Table
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.llm.requests import Provider, Revise
 from llmhd_tools.llm.untrusted import order_in
-from llmhd_tools.stages.dataset import Training, align
+from llmhd_tools.settings import Profiles, Pruning
+from llmhd_tools.stages.dataset import Dataset, align
 from llmhd_tools.stages.texts import digest_of
 
 
@@ -35,54 +36,44 @@ class Update:
     failed: int
 
 
-@dataclass(frozen=True)
-class Updating:
-    """How pairs are flagged: the options of ``update-profiles``, see its help."""
-
-    rate: NoiseRate
-    candidates: float = 0.5
-    link: str = "sigmoid"
-    scope: str = "noisy"
-    confidence: int = 3
-    tracked: int = 1
-
-
 def update_profiles(
     profiles: Table,
-    training: Training,
+    dataset: Dataset,
     items: Mapping[str, str],
     history: Sequence[Tensors],
     flags: Table | None,
     model: Tensors,
-    how: Updating,
     provider: Provider,
+    pruning: Pruning | None = None,
+    how: Profiles | None = None,
 ) -> Update:
     """One round after a finished epoch: flag, collect the confident pairs, ask once for each user and direction.
 
     ``model`` is that of the epoch; its T and seed count. Raises InputError where ``flags`` count that epoch already.
     """
-    graph, config = training.graph, model.meta["config"]
+    graph, config, pruning, how = dataset.graph, model.meta["config"], pruning or Pruning(), how or Profiles()
     if flags and flags.meta.get("epoch", -1) >= model.meta["epoch"]:
         raise InputError(
             f"counts epoch {flags.meta['epoch']} already; give the flags of the epoch before, or a new file",
             where=flags.source,
         )
-    embeddings = align(history, training.users, training.items)
-    share = how.rate.share(model.meta["step"], config["batch"])
+    embeddings = align(history, dataset.users, dataset.items)
+    rate = NoiseRate(pruning.alpha, pruning.max_noise, pruning.schedule)
+    share = rate.share(model.meta["step"], config["batch"])
     now, flagged = _flags_of(flags), 0
     tracked = preference.tracked_negatives(graph, how.tracked, config["seed"])
     for label, (user, item) in ((1, (graph.user, graph.item)), (0, tracked)):
         chosen = preference.flagged(
-            embeddings, user, item, label, share, scope=how.scope, candidates=how.candidates, link=how.link
+            embeddings, user, item, label, share, scope=how.scope, candidates=pruning.candidates, link=pruning.link
         )
         now = now.plus(user[chosen], item[chosen], label)
         flagged += int(chosen.sum())
     due = now.confident(how.confidence)
-    revised, done, updated, failed = _revise(profiles, training, items, provider, now, due)
+    revised, done, updated, failed = _revise(profiles, dataset, items, provider, now, due)
     now = replace(now, sent=now.sent | done)
     positives = int((due & (now.label == 1)).sum())
     inputs: dict[str, str | list[str]] = {
-        "train": training.digest,
+        "train": dataset.digest,
         "profiles": profiles.digest(),
         "items": digest_of(items),
         "history": [epoch.digest() for epoch in history],
@@ -90,11 +81,9 @@ def update_profiles(
     }
     if flags:
         inputs["flags"] = flags.digest()
-    table = _flags_table(now, training)
-    table.meta = {
-        "epoch": model.meta["epoch"],
-        "made": made("update-profiles", asdict(how) | {"llm": provider.name}, inputs),
-    }
+    table = _flags_table(now, dataset)
+    params = asdict(pruning) | asdict(how) | {"llm": provider.name}
+    table.meta = {"epoch": model.meta["epoch"], "made": made("update-profiles", params, inputs)}
     return Update(revised, table, flagged, positives, int(due.sum()) - positives, updated, failed)
 
 
@@ -105,15 +94,15 @@ def _flags_of(table: Table | None) -> Flags:
     return Flags(table["user"], table["item"], table["label"], table["count"], table["sent"] == 1)
 
 
-def _flags_table(flags: Flags, training: Training) -> Table:
+def _flags_table(flags: Flags, dataset: Dataset) -> Table:
 
     columns: dict[str, Column] = {"user": flags.user, "item": flags.item, "label": flags.label, "count": flags.count}
-    return Table("flags", columns | {"sent": flags.sent.astype("int8")}, training.users, training.items)
+    return Table("flags", columns | {"sent": flags.sent.astype("int8")}, dataset.users, dataset.items)
 
 
 def _revise(
     profiles: Table,
-    training: Training,
+    dataset: Dataset,
     items: Mapping[str, str],
     provider: Provider,
     flags: Flags,
@@ -124,7 +113,6 @@ def _revise(
     Returns the new profiles, which of the pairs are done with, how many profiles changed and how many answers failed. A
     failed answer leaves the profile as it was, and its pairs are asked about again after the next epoch.
     """
-
     texts: list[str] = list(profiles.columns["profile"])
     models = list(profiles.columns.get("model", [None] * len(profiles)))
     versions = profiles["version"].copy() if "version" in profiles else np.zeros(len(profiles), dtype=np.int64)
@@ -132,7 +120,7 @@ def _revise(
     changed: set[int] = set()
     failed = 0
     for label in (1, 0):
-        asked = list(_questions(profiles, texts, training, items, flags, due, label))
+        asked = list(_questions(profiles, texts, dataset, items, flags, due, label))
         for (row, pairs, request), answer in zip(asked, provider.answer(a[2] for a in asked), strict=True):
             if answer.error is not None or (answer.value != request.profile and order_in(str(answer.value))):
                 failed += 1  # a profile that gives orders to the scorer is not kept either
@@ -150,18 +138,17 @@ def _revise(
 def _questions(
     profiles: Table,
     texts: list[str],
-    training: Training,
+    dataset: Dataset,
     items: Mapping[str, str],
     flags: Flags,
     due: NDArray[np.bool_],
     label: int,
 ) -> Iterator[tuple[int, NDArray[np.int64], Revise]]:
     """For each user with due pairs of one label: the profile's row, the pairs and the question about them."""
-
     row_of = {str(name): row for row, name in enumerate(profiles.users.take(profiles["user"]))}
     rows = np.flatnonzero(due & (flags.label == label))
     for pairs in np.split(rows, np.flatnonzero(np.diff(flags.user[rows])) + 1) if len(rows) else []:
-        row = row_of.get(str(training.users.names[flags.user[pairs[0]]]))
-        named = tuple(text for name in training.items.take(flags.item[pairs]) if (text := items.get(str(name))))
+        row = row_of.get(str(dataset.users.names[flags.user[pairs[0]]]))
+        named = tuple(text for name in dataset.items.take(flags.item[pairs]) if (text := items.get(str(name))))
         if row is not None and texts[row] and named:
             yield row, pairs, Revise(texts[row], named, "false-positive" if label else "false-negative")

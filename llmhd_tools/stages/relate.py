@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from typing import Any
 
 from llmhd_tools.core.arrays import Codes
 from llmhd_tools.core.disputed import disputed, favourites
@@ -13,41 +14,35 @@ from llmhd_tools.files.provenance import made
 from llmhd_tools.files.tables import Table
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.llm.requests import ItemView, Provider, UserView
-from llmhd_tools.stages.dataset import Training
+from llmhd_tools.settings import Relating, pick
+from llmhd_tools.stages.dataset import Dataset
 from llmhd_tools.stages.texts import digest_of
 
 Question = tuple[int, int, str, "UserView | ItemView"]  # user's code, row, column that the answer belongs to, request
 VIEWS = ("user_view", "item_view")
 
 
-@dataclass(frozen=True)
-class Disputing:
-    """Which pairs are asked about, and how: the options of ``relate``, see its help."""
-
-    lowest: float = 0.1
-    highest: int = 1
-    shown: int = 5
-
-
 def relate(
     embeddings: Tensors,
-    training: Training,
+    dataset: Dataset,
     profiles: Mapping[str, str],
     items: Mapping[str, str],
-    how: Disputing,
     provider: Provider,
+    how: Relating | None = None,
+    **choices: Any,
 ) -> Table:
     """The disputed pairs with ``user_view``, ``item_view``, ``verdict`` or ``error``, and ``model``; rows by user.
 
     Texts are by the id's text. The requests of a user follow each other, and among them those of one view, so that
     their prompts share a beginning. Raises InputError where a user or an item has no embedding.
     """
-    z = embeddings.aligned(training.users, training.items)
-    user, item, label = disputed(z, training.graph, how.lowest, how.highest)
+    how = pick(Relating, how, choices)
+    z = embeddings.aligned(dataset.users, dataset.items)
+    user, item, label = disputed(z, dataset.graph, how.lowest, how.highest)
     errors: list[str | None] = [None] * len(user)
     answers: dict[str, list[str | None]] = {view: [None] * len(user) for view in VIEWS}
-    liked = favourites(z, training.graph)
-    asked = list(_questions(training, profiles, items, liked, how.shown, user, item, errors))
+    liked = favourites(z, dataset.graph)
+    asked = list(_questions(dataset, profiles, items, liked, how.shown, user, item, errors))
     asked.sort(key=lambda ask: (ask[0], VIEWS.index(ask[2])))
     for (_, row, view, _request), answer in zip(asked, provider.answer(ask[3] for ask in asked), strict=True):
         if answer.error is None:
@@ -62,16 +57,16 @@ def relate(
     columns |= {"error": errors, "model": model}
     inputs: dict[str, str | list[str]] = {
         "embeddings": embeddings.digest(),
-        "train": training.digest,
+        "train": dataset.digest,
         "profiles": digest_of(profiles),
         "items": digest_of(items),
     }
     meta = {"made": made("relate", asdict(how) | {"llm": provider.name}, inputs)}
-    return Table("relations", columns, training.users, training.items, meta)
+    return Table("relations", columns, dataset.users, dataset.items, meta)
 
 
 def _questions(
-    training: Training,
+    dataset: Dataset,
     profiles: Mapping[str, str],
     items: Mapping[str, str],
     liked: ByUser,
@@ -84,14 +79,14 @@ def _questions(
 
     ``liked`` are each user's items, best first, of which the first ``shown`` others stand for the user.
     """
-    texts = [items.get(str(name), "") for name in training.items.names]
-    names = [str(name) for name in training.users.names]
+    texts = [items.get(str(name), "") for name in dataset.items.names]
+    names = [str(name) for name in dataset.users.names]
     for row, (who, what) in enumerate(zip(user.tolist(), item.tolist(), strict=True)):
         own = liked.items[liked.start[who] : liked.start[who + 1]].tolist()
         best = tuple(texts[other] for other in own if other != what and texts[other])[:shown]
         profile = profiles.get(names[who])
         if not texts[what]:
-            errors[row] = f"item '{training.items.names[what]}' has no text"
+            errors[row] = f"item '{dataset.items.names[what]}' has no text"
         elif not profile:
             errors[row] = f"user '{names[who]}' has no profile"
         elif not best:

@@ -9,7 +9,7 @@ from llmhd_tools.core.sampling import Samples
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.columns import Column
 from llmhd_tools.files.tables import Table
-from llmhd_tools.stages.dataset import Training
+from llmhd_tools.stages.dataset import Dataset
 
 
 def samples_of(table: Table) -> Samples:
@@ -29,8 +29,8 @@ def samples_of(table: Table) -> Samples:
     )
 
 
-def table_of(samples: Samples, loss: NDArray[np.float32], training: Training) -> Table:
+def table_of(samples: Samples, loss: NDArray[np.float32], dataset: Dataset) -> Table:
     """The samples table of arrays in the training codes, with the losses (n,)."""
     names = ("batch", "user", "item", "negative", "label")
     columns: dict[str, Column] = {n: column for n in names if (column := getattr(samples, n)) is not None}
-    return Table("samples", columns | {"loss": loss}, training.users, training.items)
+    return Table("samples", columns | {"loss": loss}, dataset.users, dataset.items)

@@ -26,7 +26,6 @@ def score(noisy: Table, profiles: Mapping[str, str], items: Mapping[str, str], p
     ``profiles`` and ``items`` map an id's text to its text; a pair whose text is missing gets an error. The requests of a
     user follow each other, so that their prompts share a beginning.
     """
-
     due = due_rows(noisy)
     rows = np.flatnonzero(due)
     errors: list[str | None] = [None] * len(noisy)

@@ -19,13 +19,13 @@ def filter_rows(table: Table, min_rating: float | None, core: int) -> tuple[Tabl
     pool = None
     if min_rating is not None:
         if "rating" not in table:
-            raise UsageError("--min-rating needs ratings; name their column with --rating")
+            raise UsageError("`min_rating` needs ratings; name their column with `rating`")
         keep, low = split.rating_floor(table["rating"], min_rating)
         table, pool = table.take(keep), table.take(low)
     if core > 1:
         table = table.take(split.k_core(table["user"], table["item"], core, core))
     if not len(table):
-        raise InputError("no row is left; lower --min-rating or --k-core")
+        raise InputError("no row is left; lower `min_rating` or `k_core`")
     return table, pool
 
 
@@ -38,7 +38,7 @@ def split_rows(table: Table, shares: str, by: str, seed: int) -> dict[str, Table
         train, valid, test = ratios
         parts = _parts(table, (train, valid, test), by, generator(seed, 0, "split"))
     except ValueError:
-        raise UsageError(f"--split '{shares}' is not three shares such as 3:1:1, nor none") from None
+        raise UsageError(f"`split` '{shares}' is not three shares such as 3:1:1, nor none") from None
     return {name: table.take(parts == number) for number, name in enumerate(SPLITS)}
 
 
@@ -49,7 +49,7 @@ def _parts(table: Table, ratios: tuple[float, float, float], by: str, rng: np.ra
     if by == "user":
         return split.split_per_user(table["user"], ratios, rng=rng)
     if by != "time":
-        raise UsageError(f"--split-by {by} is unknown; choose from global, user, time")
+        raise UsageError(f"`split_by` {by} is unknown; choose from global, user, time")
     if "timestamp" not in table:
-        raise UsageError("--split-by time needs times; name their column with --timestamp")
+        raise UsageError("`split_by` time needs times; name their column with `timestamp`")
     return split.split_by_time(table["user"], table["timestamp"], ratios)

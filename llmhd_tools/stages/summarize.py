@@ -11,19 +11,18 @@ from llmhd_tools.core.metrics import ByUser
 from llmhd_tools.files.columns import Column
 from llmhd_tools.files.tables import Table
 from llmhd_tools.llm.requests import Answer, Provider, Summarize
-from llmhd_tools.stages.dataset import Training
+from llmhd_tools.stages.dataset import Dataset
 
 
-def summarize(training: Training, items: Mapping[str, str], provider: Provider) -> Table:
+def summarize(dataset: Dataset, items: Mapping[str, str], provider: Provider) -> Table:
     """A profile of every user in the order of the training ids; ``items`` maps an id's text to its text."""
-
-    graph = training.graph
+    graph = dataset.graph
     touched = ByUser.of(graph.user, graph.item, graph.n_users)
-    texts = [items.get(str(name)) for name in training.items.names]
+    texts = [items.get(str(name)) for name in dataset.items.names]
     requests: list[Summarize | None] = []
     for user in range(graph.n_users):
         own = [text for item in touched.items[touched.start[user] : touched.start[user + 1]] if (text := texts[item])]
-        requests.append(Summarize(str(training.users.names[user]), tuple(own)) if own else None)
+        requests.append(Summarize(str(dataset.users.names[user]), tuple(own)) if own else None)
     answers = provider.answer(notes.progress([r for r in requests if r], "summarize"))
     none = Answer(None, "none of the user's items has a text")
     given = [next(answers) if request else none for request in requests]
@@ -35,4 +34,4 @@ def summarize(training: Training, items: Mapping[str, str], provider: Provider) 
     }
     if any(a.error for a in given):
         columns["error"] = [a.error for a in given]
-    return Table("profiles", columns, training.users)
+    return Table("profiles", columns, dataset.users)

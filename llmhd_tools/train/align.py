@@ -21,24 +21,10 @@ from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.relevance import pseudo_positives, unit
 from llmhd_tools.core.seeds import generator
 from llmhd_tools.errors import InputError
+from llmhd_tools.settings import Aligning
 from llmhd_tools.train.ops.adam import Adam
 
 _ROWS = 4096  # projected at a time
-
-
-@dataclass(frozen=True)
-class Aligning:
-    """How to align. ``hidden`` None is half of the widths' sum; ``positives`` is ρ, ``temperature`` is τ_a."""
-
-    dim: int = 64
-    hidden: int | None = None
-    positives: float = 0.5
-    temperature: float = 0.2
-    lr: float = 0.001
-    batch: int = 1024
-    epochs: int = 50
-    patience: int = 5
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,7 +85,7 @@ def align(vectors: Embeddings, graph: Graph, how: Aligning, judge: Callable[[Emb
         elif best is not None and epoch - best.epoch >= how.patience:
             break
     if best is None:
-        raise InputError("the alignment diverged; try a smaller --lr")
+        raise InputError("the alignment diverged; try a smaller `lr`")
     return best
 
 

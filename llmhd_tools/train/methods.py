@@ -23,7 +23,7 @@ def load(kind: str, name: str) -> Any:
     """The class of a method of one kind. Raises UsageError for an unknown name."""
     package, classes = _KNOWN[kind]
     if name not in classes:
-        raise UsageError(f"--{kind} {name} is unknown; known: {', '.join(classes)}")
+        raise UsageError(f"`{kind}` {name} is unknown; known: {', '.join(classes)}")
     return getattr(importlib.import_module(f"llmhd_tools.train.{package}.{name.replace('-', '_')}"), classes[name])
 
 
@@ -32,7 +32,7 @@ def check(config: Config) -> None:
     undefined = load("denoise", config.denoise).undefined
     if config.loss in undefined:
         raise UsageError(
-            f"--denoise {config.denoise} is not defined for --loss {config.loss}: {undefined[config.loss]}"
+            f"`denoise` {config.denoise} is not defined for `loss` {config.loss}: {undefined[config.loss]}"
         )
 
 
@@ -65,8 +65,8 @@ def parse(config: Config, words: Sequence[str]) -> dict[str, Any]:
         name = name.replace("-", "_")
         if not equals or name not in specs:
             names = ", ".join(_spelt(n) for n in specs) or "none"
-            chosen = " or ".join(f"--{kind} {method}" for kind, method in methods.items())
-            raise UsageError(f"--set {word}: is no option of {chosen} as NAME=VALUE; known: {names}")
+            chosen = " or ".join(f"`{kind}` {method}" for kind, method in methods.items())
+            raise UsageError(f"`set` {word}: is no option of {chosen} as NAME=VALUE; known: {names}")
         values[name] = _value(specs[name], text)
     return values
 
@@ -116,12 +116,12 @@ def _value(spec: dataclasses.Field[Any], text: str) -> Any:
     """The value that ``text`` spells. Raises UsageError for another type or one out of range."""
     name, limits = _spelt(spec.name), spec.metadata
     if "choices" in limits and text not in limits["choices"]:
-        raise UsageError(f"--set {name}={text}: choose from {', '.join(limits['choices'])}")
+        raise UsageError(f"`set` {name}={text}: choose from {', '.join(limits['choices'])}")
     try:
         value = _TYPES[str(spec.type)](text)
     except ValueError:
-        raise UsageError(f"--set {name}={text}: must be of type {spec.type}") from None
+        raise UsageError(f"`set` {name}={text}: must be of type {spec.type}") from None
     low, high = limits.get("low", -float("inf")), limits.get("high", float("inf"))
     if not isinstance(value, str) and not low <= value <= high:  # NaN is out of every range
-        raise UsageError(f"--set {name}={text}: must be from {low} to {high}")
+        raise UsageError(f"`set` {name}={text}: must be from {low} to {high}")
     return value

@@ -36,7 +36,7 @@ class Diverged(LlmhdError):
     exit_code = 1
 
     def __init__(self, what: str, epoch: int, step: int) -> None:
-        super().__init__(f"{what} at epoch {epoch}, step {step}; nothing was written; lower --lr")
+        super().__init__(f"{what} at epoch {epoch}, step {step}; nothing was written; lower `lr`")
 
 
 def check_finite(values: Tensor, epoch: int, step: int) -> None:
@@ -53,9 +53,9 @@ def pick_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise UsageError(f"--device {name} is unknown; use auto, cpu, cuda or cuda:1") from None
+        raise UsageError(f"`device` {name} is unknown; use auto, cpu, cuda or cuda:1") from None
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise DeviceError("no CUDA device is at hand; use --device cpu")
+        raise DeviceError("no CUDA device is at hand; use `device` cpu")
     return device
 
 

@@ -15,7 +15,7 @@ from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.tables import Table
 from llmhd_tools.files.tensors import read_tensors
-from llmhd_tools.stages.dataset import Training
+from llmhd_tools.stages.dataset import Dataset
 from llmhd_tools.stages.edges import relations_of
 from llmhd_tools.stages.model import Run
 from llmhd_tools.train.config import Config
@@ -27,15 +27,15 @@ VERDICTS = st.sampled_from(["hard", "noisy", None])
 def training_of(seed, share=0.4):
     user, item = np.nonzero(np.random.default_rng(seed).random((USERS, ITEMS)) < share)
     graph = Graph.of(user.astype(np.int32), item.astype(np.int32), USERS, ITEMS)
-    return Training(graph, Ids([f"u{n}" for n in range(USERS)]), Ids(list(range(ITEMS))), "digest")
+    return Dataset(graph, Ids([f"u{n}" for n in range(USERS)]), Ids(list(range(ITEMS))), "digest")
 
 
-def judged(training, rows):
+def judged(dataset, rows):
     """A relations table of (user, item, verdict); the labels are as they must be."""
     user, item = (np.array([row[side] for row in rows], np.int32) for side in (0, 1))
-    columns = {"user": user, "item": item, "label": training.graph.has(user, item).astype(np.int8)}
+    columns = {"user": user, "item": item, "label": dataset.graph.has(user, item).astype(np.int8)}
     columns["verdict"] = [row[2] for row in rows]
-    return Table("relations", columns, training.users, training.items, source="relations.jsonl")
+    return Table("relations", columns, dataset.users, dataset.items, source="relations.jsonl")
 
 
 def pairs(graph):
@@ -45,30 +45,30 @@ def pairs(graph):
 @settings(deadline=None, max_examples=60)
 @given(seed=st.integers(0, 500), data=st.data())
 def test_the_corrected_graph_is_the_one_built_by_hand(seed, data):
-    training = training_of(seed)
-    held = pairs(training.graph)
+    dataset = training_of(seed)
+    held = pairs(dataset.graph)
     places = st.tuples(st.integers(0, USERS - 1), st.integers(0, ITEMS - 1))
     rows = data.draw(st.dictionaries(places, VERDICTS, max_size=30))
     if not held - rows.keys():
         return
-    found = relations_of(judged(training, [(*pair, verdict) for pair, verdict in rows.items()]), training)
+    found = relations_of(judged(dataset, [(*pair, verdict) for pair, verdict in rows.items()]), dataset)
     wanted = {pair for pair in held if rows.get(pair) != "noisy"}
     wanted |= {pair for pair, verdict in rows.items() if pair not in held and verdict == "hard"}
-    corrected = found.corrected(training.graph)
+    corrected = found.corrected(dataset.graph)
     assert len(corrected) == len(wanted) and pairs(corrected) == wanted
-    assert pairs(found.with_inferred(training.graph)) == wanted | held
-    kept = list(zip(training.graph.user.tolist(), training.graph.item.tolist(), strict=True))
+    assert pairs(found.with_inferred(dataset.graph)) == wanted | held
+    kept = list(zip(dataset.graph.user.tolist(), dataset.graph.item.tolist(), strict=True))
     order = [pair for pair in zip(corrected.user.tolist(), corrected.item.tolist(), strict=True) if pair in held]
     assert order == [pair for pair in kept if pair in wanted]
 
 
 def corrected_run(config, seed=3):
-    training = training_of(seed)
-    rows = [(u, i, "noisy") for u, i in sorted(pairs(training.graph))[::4]]
-    free = sorted({(u, i) for u in range(USERS) for i in range(ITEMS)} - pairs(training.graph))
+    dataset = training_of(seed)
+    rows = [(u, i, "noisy") for u, i in sorted(pairs(dataset.graph))[::4]]
+    free = sorted({(u, i) for u in range(USERS) for i in range(ITEMS)} - pairs(dataset.graph))
     rows += [(u, i, "hard") for u, i in free[::5]] + [(u, i, "noisy") for u, i in free[1::5]]
-    relations = relations_of(judged(training, rows), training)
-    return Run(training, config, "cpu", 1, relations=relations), relations
+    relations = relations_of(judged(dataset, rows), dataset)
+    return Run(dataset, config, "cpu", 1, relations=relations), relations
 
 
 @pytest.mark.parametrize("loss", ["bpr", "bce"])
@@ -76,7 +76,7 @@ def test_positives_are_those_of_the_corrected_graph_and_negatives_were_never_a_p
     run, relations = corrected_run(Config(loss=loss, dim=4, batch=16, denoise="llmhni"))
     table = run.next_samples()
     positive = table["label"] == 1 if loss == "bce" else np.ones(len(table), bool)
-    corrected, ever = relations.corrected(run.training.graph), relations.with_inferred(run.training.graph)
+    corrected, ever = relations.corrected(run.dataset.graph), relations.with_inferred(run.dataset.graph)
     found = set(zip(table["user"][positive].tolist(), table["item"][positive].tolist(), strict=True))
     assert found == pairs(corrected) and positive.sum() == len(corrected)
     rest = (table["user"], table["negative"]) if loss == "bpr" else (table["user"][~positive], table["item"][~positive])
@@ -86,7 +86,7 @@ def test_positives_are_those_of_the_corrected_graph_and_negatives_were_never_a_p
 
 def test_samples_of_noisy_pairs_fall_away():
     run, relations = corrected_run(Config(dim=4, batch=16))
-    whole = Run(run.training, Config(dim=4, batch=16), "cpu", 1).next_samples()
+    whole = Run(run.dataset, Config(dim=4, batch=16), "cpu", 1).next_samples()
     gone = run._gone(whole_samples(whole))
     assert gone.sum() == len(relations.noisy.pairs) > 0
     run.train(whole)
@@ -111,20 +111,20 @@ def test_other_denoisers_do_not_go_with_relations(denoise):
     ({"verdict": "maybe"}, "relations.jsonl: row 0: verdict is 'maybe', must be hard or noisy"),
 ])  # fmt: skip
 def test_rows_that_cannot_be_are_refused(change, told):
-    training = training_of(1)
-    known = sorted(pairs(training.graph))
+    dataset = training_of(1)
+    known = sorted(pairs(dataset.graph))
     free = sorted({(u, i) for u in range(USERS) for i in range(ITEMS)} - set(known))
-    table = judged(training, [(*(free if "other" in change else known)[0], change.get("verdict", "noisy"))])
+    table = judged(dataset, [(*(free if "other" in change else known)[0], change.get("verdict", "noisy"))])
     if "label" in change:
         table.columns["label"][:] = change["label"]
     with pytest.raises(InputError, match=told):
-        relations_of(table, training)
+        relations_of(table, dataset)
 
 
 def test_all_noisy_is_refused():
-    training = training_of(1)
+    dataset = training_of(1)
     with pytest.raises(InputError, match="nothing would be left to learn"):
-        relations_of(judged(training, [(u, i, "noisy") for u, i in pairs(training.graph)]), training)
+        relations_of(judged(dataset, [(u, i, "noisy") for u, i in pairs(dataset.graph)]), dataset)
 
 
 @pytest.fixture

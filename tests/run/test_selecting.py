@@ -11,7 +11,7 @@ import pytest
 from llmhd_tools.core.sampling import draw_negatives
 from llmhd_tools.core.seeds import generator
 from llmhd_tools.files.tensors import read_tensors
-from llmhd_tools.stages.dataset import read_training
+from llmhd_tools.stages.dataset import read_dataset
 
 EPOCHS, SEED = 8, 3
 
@@ -26,14 +26,14 @@ def pairs(folder, name):
 
 def negatives(folder):
     """The negative of each validation row: what the user has in neither part, from (seed, "valid")."""
-    training = read_training(str(folder / "train.jsonl"))
-    graph, valid = training.graph, pairs(folder, "valid")
+    dataset = read_dataset(str(folder / "train.jsonl"))
+    graph, valid = dataset.graph, pairs(folder, "valid")
     user, item = (np.array([ids.index[str(pair[side])] for pair in valid], np.int32) for side, ids in
-                  enumerate((training.users, training.items)))  # fmt: skip
+                  enumerate((dataset.users, dataset.items)))  # fmt: skip
     both = type(graph).of(
         np.concatenate([graph.user, user]), np.concatenate([graph.item, item]), graph.n_users, graph.n_items
     )
-    return training.items.take(draw_negatives(both, user, generator(SEED, 0, "valid")))
+    return dataset.items.take(draw_negatives(both, user, generator(SEED, 0, "valid")))
 
 
 def scores(folder, epoch):

@@ -12,7 +12,7 @@ from llmhd_tools.errors import UsageError
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
 from llmhd_tools.registry import BACKBONES, DENOISERS
-from llmhd_tools.stages.dataset import Training
+from llmhd_tools.stages.dataset import Dataset
 from llmhd_tools.stages.model import open_run
 from llmhd_tools.train.methods import load
 
@@ -29,7 +29,7 @@ WORDS = {
 
 def start(backbone, denoise, negatives, loss, model=None):
     graph = random_graph(20, 15, seed=1)
-    training = Training(graph, Ids(list(range(20))), Ids(list(range(15))), "digest")
+    dataset = Dataset(graph, Ids(list(range(20))), Ids(list(range(15))), "digest")
     chosen = {"backbone": backbone, "denoise": denoise, "negatives": negatives, "loss": loss}
     chosen |= {"dim": 4, "layers": 2, "batch": 16, "lr": 0.05}
     words = [word for method in (backbone, denoise, negatives) for word in WORDS.get(method, [])]
@@ -37,8 +37,8 @@ def start(backbone, denoise, negatives, loss, model=None):
     if negatives == "semantic":
         rng = np.random.default_rng(7)
         sides = {side: rng.normal(size=(n, 3)).astype(np.float32) for side, n in (("user", 20), ("item", 15))}
-        vectors = Tensors("vectors", sides, training.users, training.items)
-    return open_run(training, {} if model else chosen, [] if model else words, "cpu", 1, model, vectors=vectors)
+        vectors = Tensors("vectors", sides, dataset.users, dataset.items)
+    return open_run(dataset, {} if model else chosen, [] if model else words, "cpu", 1, model, vectors=vectors)
 
 
 @pytest.mark.parametrize(("backbone", "denoise", "negatives", "loss"), ALL)

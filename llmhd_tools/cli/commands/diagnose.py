@@ -6,17 +6,22 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import History, Link, MaxNoise, More, Out, Quiet, Seed, Verbose
-from llmhd_tools.cli.options_llm import NAMES, LlmOptions, takes_llm
+from llmhd_tools.cli.options import File, History, More, Out, Quiet, Seed, Verbose, find_unused, takes
+from llmhd_tools.settings import Pruning, Service, Staging
 
-File = str | None
+_TEXTS = ({"profiles": True, "items": True},)
 
 
-@takes_llm()
+@takes(
+    without=("alpha", "schedule", "candidates", "selection", "warm_up", "live"),
+    needs={Pruning: (), Staging: (), Service: _TEXTS, "scored": _TEXTS},
+)
 def command(
     context: typer.Context,
     train: Annotated[str, typer.Argument(help="Training interactions with known `noise`.", metavar="TRAIN")],
-    llm: LlmOptions,
+    staging: Staging,
+    pruning: Pruning,
+    service: Service,
     more: More = [],  # noqa: B006 - typer copies it
     history: History = [],  # noqa: B006 - typer copies it
     held_out: Annotated[
@@ -27,9 +32,6 @@ def command(
             metavar="FILE",
         ),
     ] = None,
-    window: Annotated[int, typer.Option("--window", help="Epochs that a variance spans, m of Eq. 17.", min=2)] = 5,
-    max_noise: MaxNoise = 0.05,
-    link: Link = "sigmoid",
     profiles: Annotated[
         File, typer.Option("--profiles", help="User profiles, to score as well.", metavar="FILE")
     ] = None,
@@ -53,8 +55,8 @@ def command(
       llmhd diagnose noisy.jsonl --history run/epoch-{1,2,3,4,5,6,7,8,9}/embeddings.npz -o diagnostics.jsonl
       llmhd diagnose noisy.jsonl --history emb-{1,2,3}.npz --held-out test.jsonl --profiles p.jsonl --items items.jsonl
     """
+    from llmhd_tools import notes
     from llmhd_tools.cli.session import session
-    from llmhd_tools.cli.unused import find_unused, tell_unused
     from llmhd_tools.core.diagnosis import Probe
     from llmhd_tools.core.graph import Graph
     from llmhd_tools.errors import InputError, UsageError
@@ -71,7 +73,7 @@ def command(
         raise UsageError("--history is missing: give the embeddings of the epochs")
     if (profiles is None) != (items is None):
         raise UsageError("--profiles and --items go together")
-    unused = find_unused(context, {"--profiles and --items": (profiles is not None, ["scored", *NAMES])})
+    unused = find_unused(context)
     table = read_table(train, "interactions")
     if "noise" not in table:
         raise InputError("has no 'noise' marks to tell noise by", where=table.source)
@@ -86,16 +88,18 @@ def command(
     inputs: dict[str, str | list[str]] = {"train": table.digest("user", "item", "noise")}
     if profiles and items:
         texts = read_texts(profiles, "profiles"), read_texts(items, "items")
-        with session(llm, "diagnose", list(texts[1].values())) as asked:
+        with session(service, "diagnose", list(texts[1].values())) as asked:
             score = score_pairs(probe, table, *texts, scored, seed, asked.provider)
             if not asked.answers:
                 return
             asked.complete()
         inputs |= {"profiles": digest_of(texts[0]), "items": digest_of(texts[1])}
-    tell_unused(unused)
-    records = list(measured(probe, epochs, embeddings, window, max_noise, link, score))
+    if unused:
+        notes.note(unused)
+    records = list(measured(probe, epochs, embeddings, staging.window, pruning.max_noise, pruning.link, score))
     result = from_records("diagnostics", records, output)
-    params = {"window": window, "max_noise": max_noise, "link": link, "scored": scored, "seed": seed}
+    params = {"window": staging.window, "max_noise": pruning.max_noise, "link": pruning.link}
+    params |= {"scored": scored, "seed": seed}
     inputs["history"] = [z.digest() for z in epochs]
     if others is not None:
         inputs["held_out"] = others.digest("user", "item")

@@ -6,18 +6,18 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import Quiet, Verbose
-from llmhd_tools.cli.options_llm import LlmOptions, takes_llm
+from llmhd_tools.cli.options import Quiet, Verbose, file, takes
+from llmhd_tools.settings import Service
 
 
-@takes_llm(without=("domain", "templates", "budget", "expected_score", "price_out"))
+@takes(without=("domain", "templates", "budget", "expected_score", "price_out"))
 def command(
     texts: Annotated[
         list[str],
         typer.Argument(help="Items, profiles, or both; the fields tell which. - is stdin.", metavar="TEXTS..."),
     ],
-    output: Annotated[str, typer.Option("-o", "--output", help="The vectors.", metavar="FILE")],
-    llm: LlmOptions,
+    output: Annotated[str, file("-o --output", "The vectors.")],
+    service: Service,
     width: Annotated[int | None, typer.Option("--width", help="Width of lexical's vectors. [64]", min=1)] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -44,7 +44,7 @@ def command(
     check_output(output, texts)
     check_binary(output)
     tables = read_named_texts(texts)
-    with vector_session(llm, "embed", width) as asked:
+    with vector_session(service, "embed", width) as asked:
         given = [text for table in tables for text in table.columns["profile"]]
         rows = rows_of(given, asked.provider)
         if not asked.answers:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmhd_tools.cli.options import Quiet, Seed, Verbose, finite
+from llmhd_tools.cli.options import Quiet, Seed, Verbose
 
 if TYPE_CHECKING:
     from llmhd_tools.files.tables import Table
@@ -40,9 +40,7 @@ def command(
         Name, typer.Option("--texts", help="Texts of the items: a CSV or TSV with a column --item.", metavar="FILE")
     ] = None,
     text: Annotated[Name, typer.Option("--text", help="Column of the texts. [profile]")] = None,
-    min_rating: Annotated[
-        float | None, typer.Option("--min-rating", help="Keep ratings from here up.", callback=finite)
-    ] = None,
+    min_rating: Annotated[float | None, typer.Option("--min-rating", help="Keep ratings from here up.")] = None,
     low_rated: Annotated[
         Name, typer.Option("--low-rated", help="Where to keep the rows below --min-rating.", metavar="FILE")
     ] = None,

@@ -6,16 +6,14 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import Out, Quiet, Seed, Verbose, finite
+from llmhd_tools.cli.options import Out, Quiet, Seed, Verbose
 
 
 def command(
     train: Annotated[str, typer.Argument(help="Clean interactions; - is stdin.", metavar="TRAIN")],
     ratio: Annotated[
         float,
-        typer.Option(
-            "--ratio", help="Noisy rows to add, as a share of TRAIN's rows.", min=0, max=1000, callback=finite
-        ),
+        typer.Option("--ratio", help="Noisy rows to add, as a share of TRAIN's rows.", min=0, max=1000),
     ],
     pool: Annotated[
         str | None,
@@ -43,18 +41,12 @@ def command(
       llmhd inject-noise train.jsonl --ratio 0.05 --pool low-rated.jsonl -o noisy.jsonl
     """
     from llmhd_tools import notes
-    from llmhd_tools.files.provenance import made
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import read_table, write_table
-    from llmhd_tools.stages.noise import inject
+    from llmhd_tools.stages.noise import inject_noise
 
     check_output(output, [train, pool, *against])
     clean, others = read_table(train, "interactions"), [read_table(path, "interactions") for path in against]
-    drawn_from = read_table(pool, "interactions") if pool else None
-    inputs: dict[str, str | list[str]] = {"train": clean.digest(), "against": [table.digest() for table in others]}
-    if drawn_from:
-        inputs["pool"] = drawn_from.digest()
-    noisy = inject(clean, ratio, seed, others, drawn_from)
-    noisy.meta = {"made": made("inject-noise", {"ratio": ratio, "seed": seed}, inputs)}
+    noisy = inject_noise(clean, ratio, seed, others, read_table(pool, "interactions") if pool else None)
     write_table(output, noisy)
     notes.note(f"{len(noisy) - len(clean):,} noisy rows added to {len(clean):,}")

@@ -6,34 +6,18 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import (
-    Alpha,
-    Candidates,
-    History,
-    Link,
-    MaxNoise,
-    More,
-    Out,
-    Quiet,
-    Schedule,
-    Seed,
-    Selection,
-    Verbose,
-)
+from llmhd_tools.cli.options import History, More, Out, Quiet, Seed, Verbose, takes
+from llmhd_tools.settings import Pruning
 
 
+@takes()
 def command(
     samples: Annotated[
         str, typer.Argument(help="Samples of the coming epoch (train-epoch --next).", metavar="SAMPLES")
     ],
+    pruning: Pruning,
     more: More = [],  # noqa: B006 - typer copies it
     history: History = [],  # noqa: B006 - typer copies it
-    alpha: Alpha = 3000.0,
-    max_noise: MaxNoise = 0.05,
-    schedule: Schedule = "ramp",
-    candidates: Candidates = 0.5,
-    selection: Selection = "variance",
-    link: Link = "sigmoid",
     step: Annotated[
         int | None,
         typer.Option("--step", help="T of the first batch, where the samples are JSONL without meta.", min=0),
@@ -56,31 +40,15 @@ def command(
       llmhd prune samples-3.npz --candidates 0 | llmhd train-epoch train.jsonl --from model-2.npz --judged - ...
     """
     from llmhd_tools import notes
-    from llmhd_tools.core.pruning import NoiseRate
-    from llmhd_tools.errors import UsageError
-    from llmhd_tools.files.provenance import made
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import read_table, write_table
-    from llmhd_tools.stages.dataset import align, read_history
+    from llmhd_tools.stages.dataset import read_history
     from llmhd_tools.stages.prune import prune
 
     history = [*history, *more]
     check_output(output, [samples, *history])
     table = read_table(samples, "samples")
-    first = table.meta.get("step", step)
-    if first is None:
-        raise UsageError(f"{samples} does not say its first step; give it with --step")
-    if step not in (None, first):
-        raise UsageError(f"--step {step} contradicts {samples}, whose first step is {first}; leave it out")
-    epochs = read_history(history)
-    rate = NoiseRate(alpha, max_noise, schedule)
-    choice = {"candidates": candidates, "selection": selection, "link": link, "seed": seed}
-    noisy = prune(table, align(epochs, table.users, table.items), rate, first, **choice)  # type: ignore[arg-type]
-    params = {"alpha": alpha, "max_noise": max_noise, "schedule": schedule, "step": first, **choice}
-    noisy.meta = {
-        "made": made("prune", params, {"samples": table.digest(), "history": [epoch.digest() for epoch in epochs]})
-    }
+    noisy = prune(table, read_history(history), pruning, step=step, seed=seed)
     write_table(output, noisy)
-    notes.note(
-        f"{len(noisy):,} of {len(table):,} samples are noisy, {(noisy['candidate'] == 1).sum():,} of them candidates"
-    )
+    candidates = int((noisy["candidate"] == 1).sum())
+    notes.note(f"{len(noisy):,} of {len(table):,} samples are noisy, {candidates:,} of them candidates")

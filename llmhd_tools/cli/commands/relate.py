@@ -6,20 +6,18 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import Highest, Items, Lowest, Out, Quiet, Shown, Verbose
-from llmhd_tools.cli.options_llm import LlmOptions, takes_llm
+from llmhd_tools.cli.options import Items, Out, Quiet, Verbose, file, takes
+from llmhd_tools.settings import Relating, Service
 
 
-@takes_llm(without=("expected_score",))
+@takes(without=("expected_score",))
 def command(
     embeddings: Annotated[str, typer.Argument(help="Embeddings of a trained model.", metavar="EMBEDDINGS")],
-    train: Annotated[str, typer.Option("--train", help="Training interactions.", metavar="FILE")],
-    profiles: Annotated[str, typer.Option("--profiles", help="User profiles (kind profiles).", metavar="FILE")],
+    train: Annotated[str, file("--train", "Training interactions.")],
+    profiles: Annotated[str, file("--profiles", "User profiles (kind profiles).")],
     items: Items,
-    llm: LlmOptions,
-    lowest: Lowest = 0.1,
-    highest: Highest = 1,
-    shown: Shown = 5,
+    relating: Relating,
+    service: Service,
     output: Out = "-",
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -42,16 +40,15 @@ def command(
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import write_table
     from llmhd_tools.files.tensors import read_tensors
-    from llmhd_tools.stages.dataset import read_training
-    from llmhd_tools.stages.relate import Disputing, relate
+    from llmhd_tools.stages.dataset import read_dataset
+    from llmhd_tools.stages.relate import relate
     from llmhd_tools.stages.texts import read_texts
 
     check_output(output, [embeddings, train, profiles, items])
-    training, z = read_training(train), read_tensors(embeddings, "embeddings")
+    dataset, z = read_dataset(train), read_tensors(embeddings, "embeddings")
     user_texts, item_texts = read_texts(profiles, "profiles"), read_texts(items, "items")
-    with session(llm, "relate", list(item_texts.values())) as asked:
-        how = Disputing(lowest, highest, shown)
-        result = relate(z, training, user_texts, item_texts, how, asked.provider)
+    with session(service, "relate", list(item_texts.values())) as asked:
+        result = relate(z, dataset, user_texts, item_texts, asked.provider, relating)
         if not asked.answers:
             return 0
         asked.complete()

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmhd_tools.cli.options import Items, Out, Quiet, Verbose
-from llmhd_tools.cli.options_llm import LlmOptions, takes_llm
+from llmhd_tools.cli.options import Items, Out, Quiet, Verbose, file, takes
 from llmhd_tools.cli.session import Session
+from llmhd_tools.settings import Service
 
 if TYPE_CHECKING:
     from llmhd_tools.files.tables import Table
 
 
-@takes_llm()
+@takes()
 def command(
     noisy: Annotated[
         str, typer.Argument(help="Noisy samples (prune), or suspects (suspect); - is stdin.", metavar="NOISY")
     ],
-    profiles: Annotated[str, typer.Option("--profiles", help="User profiles (kind profiles).", metavar="FILE")],
+    profiles: Annotated[str, file("--profiles", "User profiles (kind profiles).")],
     items: Items,
-    llm: LlmOptions,
+    service: Service,
     output: Out = "-",
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -65,7 +65,7 @@ def command(
             yield result
         asked.complete()
 
-    with session(llm, "score", list(item_texts.values())) as asked:
+    with session(service, "score", list(item_texts.values())) as asked:
         if not asked.answers:
             for _ in judged(asked):
                 pass

@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import Items, Out, Quiet, Verbose
-from llmhd_tools.cli.options_llm import LlmOptions, takes_llm
+from llmhd_tools.cli.options import Items, Out, Quiet, Verbose, takes
+from llmhd_tools.settings import Service
 
 
-@takes_llm()
+@takes()
 def command(
     train: Annotated[str, typer.Argument(help="Training interactions.", metavar="TRAIN")],
     items: Items,
-    llm: LlmOptions,
+    service: Service,
     output: Out = "-",
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -33,14 +33,14 @@ def command(
     from llmhd_tools.cli.session import session
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import write_table
-    from llmhd_tools.stages.dataset import read_training
+    from llmhd_tools.stages.dataset import read_dataset
     from llmhd_tools.stages.summarize import summarize
     from llmhd_tools.stages.texts import read_texts
 
     check_output(output, [train, items])
     item_texts = read_texts(items, "items")
-    with session(llm, "summarize", list(item_texts.values())) as asked:
-        profiles = summarize(read_training(train), item_texts, asked.provider)
+    with session(service, "summarize", list(item_texts.values())) as asked:
+        profiles = summarize(read_dataset(train), item_texts, asked.provider)
         if not asked.answers:
             return 0
         asked.complete()

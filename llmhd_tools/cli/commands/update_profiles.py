@@ -7,48 +7,23 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import (
-    Alpha,
-    Candidates,
-    Confidence,
-    History,
-    Items,
-    Link,
-    MaxNoise,
-    More,
-    Out,
-    Quiet,
-    Schedule,
-    Scope,
-    Tracked,
-    Verbose,
-)
-from llmhd_tools.cli.options_llm import LlmOptions, takes_llm
+from llmhd_tools.cli.options import History, Items, More, Out, Quiet, Verbose, file, takes
 from llmhd_tools.errors import InputError
+from llmhd_tools.settings import Profiles, Pruning, Service
 
 
-@takes_llm()
+@takes(without=("selection", "update"))
 def command(
     profiles: Annotated[str, typer.Argument(help="The profiles so far.", metavar="PROFILES")],
-    train: Annotated[str, typer.Option("--train", help="Training interactions.", metavar="FILE")],
+    train: Annotated[str, file("--train", "Training interactions.")],
     items: Items,
-    model: Annotated[
-        str, typer.Option("--model", help="Model of the finished epoch: its T and seed count.", metavar="FILE")
-    ],
-    flags: Annotated[
-        str, typer.Option("--flags", help="Flag counts; read if it exists, written back whole.", metavar="FILE")
-    ],
-    llm: LlmOptions,
+    model: Annotated[str, file("--model", "Model of the finished epoch: its T and seed count.")],
+    flags: Annotated[str, file("--flags", "Flag counts; read if it exists, written back whole.")],
+    pruning: Pruning,
+    profiling: Profiles,
+    service: Service,
     more: More = [],  # noqa: B006 - typer copies it
     history: History = [],  # noqa: B006 - typer copies it
-    alpha: Alpha = 3000.0,
-    max_noise: MaxNoise = 0.05,
-    schedule: Schedule = "ramp",
-    candidates: Candidates = 0.5,
-    link: Link = "sigmoid",
-    scope: Scope = "noisy",
-    confidence: Confidence = 3,
-    tracked: Tracked = 1,
     output: Out = "-",
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -68,29 +43,27 @@ def command(
     """
     from llmhd_tools import notes
     from llmhd_tools.cli.session import session
-    from llmhd_tools.core.pruning import NoiseRate
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import read_table, write_table
     from llmhd_tools.files.tensors import read_tensors
-    from llmhd_tools.stages.dataset import read_history, read_training
+    from llmhd_tools.stages.dataset import read_dataset, read_history
     from llmhd_tools.stages.model_file import settings_of
-    from llmhd_tools.stages.profiles import Updating, update_profiles
+    from llmhd_tools.stages.profiles import update_profiles
     from llmhd_tools.stages.texts import read_texts, texts_of
 
     history = [*history, *more]
     check_output(output, [profiles, train, items, model, flags, *history])
     check_output(flags, [output, profiles, train, items, model, *history])
-    training, state = read_training(train), read_tensors(model, "model")
-    if state.meta.get("graph") != training.digest:
+    dataset, state = read_dataset(train), read_tensors(model, "model")
+    if state.meta.get("graph") != dataset.digest:
         raise InputError("was trained on other interactions than --train", where=model)
     settings_of(state)  # refuses a model without settings
-    known = read_table(flags, "flags", users=training.users, items=training.items) if os.path.exists(flags) else None
+    known = read_table(flags, "flags", users=dataset.users, items=dataset.items) if os.path.exists(flags) else None
     item_texts, so_far = read_texts(items, "items"), read_table(profiles, "profiles")
     texts_of(so_far)  # refuses a user who stands twice
     epochs = read_history(history)
-    how = Updating(NoiseRate(alpha, max_noise, schedule), candidates, link, scope, confidence, tracked)
-    with session(llm, "update-profiles", list(item_texts.values())) as asked:
-        result = update_profiles(so_far, training, item_texts, epochs, known, state, how, asked.provider)
+    with session(service, "update-profiles", list(item_texts.values())) as asked:
+        result = update_profiles(so_far, dataset, item_texts, epochs, known, state, asked.provider, pruning, profiling)
         if not asked.answers:
             return
         asked.complete()

@@ -1,73 +1,57 @@
-"""The stages with which ``run`` cleans the graph: suspects, their scores, and the pairs that leave (docs/graph.md)."""
+"""The graph cleaned: suspects, their scores, and the pairs that leave (docs/graph.md)."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
 
-from llmhd_tools.errors import UsageError
+from llmhd_tools.files.tables import Table, write_table
+from llmhd_tools.run.denoisers import Context
+from llmhd_tools.stages.edges import Drop, drop_of, read_drop
+from llmhd_tools.stages.judge import Judge
+from llmhd_tools.stages.suspect import suspect
 
-if TYPE_CHECKING:
-    from llmhd_tools.files.tables import Table
-    from llmhd_tools.files.tensors import Tensors
-    from llmhd_tools.stages.dataset import Training
-    from llmhd_tools.stages.edges import Drop
-
-    Judge = Callable[[Table, str, str], Table]  # scores of suspects that lie in a file, to be written to another
-
-_JUDGED = 2.0  # times the share to cut are scored: those, and the next that may take their places
+_SCORED = 2.0  # times the share to cut are scored: those, and the next that may take their places
 
 
-@dataclass(frozen=True)
-class Cleaning:
-    """After which ``epochs`` to cut which ``share`` of the training pairs, and how to rank them; see ``suspect``."""
+class CleanGraph:
+    """Has the most suspicious training pairs leave graph and loss after some epochs, each time chosen anew."""
 
-    epochs: tuple[int, ...]
-    share: float
-    text_weight: float
-    leave_one_out: bool
+    def __init__(self, context: Context) -> None:
+        self.context, self.plan = context, context.plan
 
-    @classmethod
-    def parse(cls, at: str, epochs: int, share: float, text_weight: float, leave_one_out: bool) -> Cleaning:
-        """Of the options of ``run``. Raises UsageError where ``at`` is no list of epochs, or none before the last."""
-        found = sorted({int(part) if part.strip().isdecimal() else 0 for part in at.split(",")})
-        if found[0] < 1:
-            raise UsageError(f"--clean-at '{at}' is not a list of epochs such as 8,16")
-        if found[0] >= epochs:
-            raise UsageError(f"--clean-at {found[0]} leaves no epoch on the clean graph within --epochs {epochs}")
-        return cls(tuple(found), share, text_weight, leave_one_out)
+    def resume(self, done: int) -> None:
+        """Have those pairs gone that the last cleaning chose."""
+        if last := self._last(done):
+            self._leave_out(read_drop(self.context.journal.path(f"drop-{last}.npz"), self.context.dataset, 1))
 
-    def before(self, epoch: int) -> int:
+    def before(self, epoch: int) -> tuple[Table | None, Judge | None]:
+        """Clean, where the epoch before is one to clean after."""
+        if epoch - 1 in self.plan.clean_epochs:
+            self._leave_out(drop_of(self._clean(epoch - 1), self.context.dataset, 1))
+        return None, None
+
+    def after(self, epoch: int) -> dict[str, int]:
+        """Nothing."""
+        return {}
+
+    def _last(self, epoch: int) -> int:
         """The last cleaning that came before the end of ``epoch``, 0 for none."""
-        return max((at for at in self.epochs if at < epoch), default=0)
+        return max((at for at in self.plan.clean_epochs if at < epoch), default=0)
 
-    def clean(
-        self,
-        epoch: int,
-        training: Training,
-        history: Iterable[Tensors],
-        drop: Drop | None,
-        vectors: Tensors | None,
-        judge: Judge | None,
-        folder: str,
-    ) -> Table:
-        """The suspects to cut after ``epoch``; the tables of each step are written into ``folder``.
+    def _leave_out(self, drop: Drop) -> None:
+        model = self.context.model
+        model.change_edges(replace(model.edges, drop=drop))
 
-        Of the ``history``, the epochs since the last cleaning count, which were trained without ``drop``.
-        """
-        from llmhd_tools.files.tables import write_table
-        from llmhd_tools.stages.suspect import Texts, suspects
-
-        since = [z for z in history if z.meta["epoch"] > self.before(epoch)]
-        how: dict[str, Any] = {"leave_one_out": self.leave_one_out, "drop": drop}
-        texts = Texts(None, vectors, self.text_weight)
-        if judge:
-            doubtful, scored = (os.path.join(folder, f"{name}-{epoch}.jsonl") for name in ("suspects", "scored"))
-            found = suspects(training, since, min(_JUDGED * self.share, 1.0), texts, **how)
-            write_table(doubtful, found)
-            texts = Texts(judge(found, doubtful, scored), vectors, self.text_weight)
-        cut = suspects(training, since, self.share, texts, **how)
-        write_table(os.path.join(folder, f"drop-{epoch}.npz"), cut)
+    def _clean(self, epoch: int) -> Table:
+        """The suspects to cut after ``epoch``, ranked by the epochs since the last cleaning."""
+        c, share, path = self.context, self.plan.cleaning.clean_share, self.context.journal.path
+        since = [z for z in c.history if z.meta["epoch"] > self._last(epoch)]
+        how, weighed = self.plan.suspecting, self.plan.suspecting.text_weight > 0
+        drop, vectors, scores = c.model.edges.drop, c.vectors if weighed else None, None
+        if c.texts and weighed:
+            doubtful = suspect(c.dataset, since, how, share=min(_SCORED * share, 1.0), vectors=vectors, drop=drop)
+            write_table(path(f"suspects-{epoch}.jsonl"), doubtful)
+            scores = c.texts.scores(doubtful, path(f"suspects-{epoch}.jsonl"), path(f"scored-{epoch}.jsonl"))
+        cut = suspect(c.dataset, since, how, share=share, scores=scores, vectors=vectors, drop=drop)
+        write_table(path(f"drop-{epoch}.npz"), cut)
         return cut

@@ -45,7 +45,7 @@ class ShardedTrainer:
         if state:
             tables = [group[_NAME] for group in (state.params, state.first, state.second)]
             if any(table.shape != (graph.n_users + graph.n_items, config.dim) for table in tables):
-                raise InputError("the model's arrays do not fit the interactions and --dim")
+                raise InputError("the model's arrays do not fit the interactions and `dim`")
         else:
             rng = generator(config.seed, 0, "init")
             tables = [np.concatenate([xavier_uniform(n, config.dim, rng) for n in (graph.n_users, graph.n_items)])]
@@ -77,7 +77,7 @@ class ShardedTrainer:
     def train(self, samples: Samples, keep: NDArray[np.bool_] | Judge | None = None) -> float:
         """One epoch over ``samples``, as ``Trainer.train``. Raises UsageError for a judge."""
         if callable(keep):
-            raise UsageError("--live judges in one process only; leave out torchrun")
+            raise UsageError("`live` judges in one process only; leave out torchrun")
         with self.ranks.order("train"):
             return self.part.train(*self._columns(samples, keep))
 
@@ -142,10 +142,10 @@ def check(config: Config, graph: Graph, device: str, size: int) -> None:
     for name in ("backbone", "denoise"):
         if getattr(config, name) != getattr(plain, name):
             raise UsageError(
-                f"--{name} {getattr(config, name)} does not train over several processes, "
+                f"`{name}` {getattr(config, name)} does not train over several processes, "
                 f"only {getattr(plain, name)} does; leave out torchrun"
             )
     if device not in ("auto", "cpu", "cuda"):
-        raise UsageError(f"--device {device}: over several processes each takes its own; use auto, cpu or cuda")
+        raise UsageError(f"`device` {device}: over several processes each takes its own; use auto, cpu or cuda")
     if size > min(graph.n_users, graph.n_items):
         raise UsageError(f"{size} processes are too many for {graph.n_users} users and {graph.n_items} items")

@@ -48,7 +48,7 @@ def build(config: Config, graph: Graph, vectors: Embeddings | None) -> Sampler:
 
     kind: type[Sampler] = load("negatives", config.negatives)
     if kind.texts and vectors is None:
-        raise UsageError(f"--negatives {config.negatives} compares texts; give aligned vectors with --vectors")
+        raise UsageError(f"`negatives` {config.negatives} compares texts; give aligned vectors with `aligned`")
     if vectors is not None and not kind.texts:
-        raise UsageError(f"--negatives {config.negatives} looks at no texts; leave out --vectors")
+        raise UsageError(f"`negatives` {config.negatives} looks at no texts; leave out `aligned`")
     return kind(config, graph, vectors)

@@ -1,0 +1,118 @@
+"""How a choice is declared: its name, default, range, help and equation, and whether the result depends on it.
+
+A section is a frozen dataclass whose fields are choices. The command line makes options of them, ``run --config`` reads
+them, Python takes them by keyword, and records of how a file was made hold them; all under one name. Messages name a
+choice in backquotes, as Python spells it; the command line spells it as its option.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, TypeVar
+
+from llmhd_tools.errors import UsageError
+
+# Choices and the values that another choice counts beside: one, several, any (ANY) or none (WITHOUT).
+Needs = Mapping[str, Any]
+ANY, WITHOUT = True, False
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What there is to say about one choice."""
+
+    help: str
+    low: float | None = None
+    high: float | None = None
+    above: bool = False  # whether ``low`` itself is too low
+    of: tuple[str, ...] = ()  # the values that there are
+    metavar: str = ""
+    words: str = ""  # on the command line, where that is not --name, or --name/--no-name
+    usual: str = ""  # what None stands for
+    needs: tuple[Needs, ...] = ()  # counts beside any of these alone; none: its section's
+    strict: bool = False  # a file for one purpose: refused, not only told, where nothing reads or writes it
+    decides: bool = True  # whether the result depends on it
+
+
+def choice(default: Any, text: str, **more: Any) -> Any:
+    """A field of a section."""
+    return dataclasses.field(default=default, metadata={"choice": Choice(text, **more)})
+
+
+@dataclass(frozen=True)
+class Section:
+    """Choices that belong together. Raises UsageError for a value that one of them cannot have."""
+
+    title: ClassVar[str] = ""
+    needs: ClassVar[tuple[Needs, ...]] = ()
+
+    def __post_init__(self) -> None:
+        for name, spec in choices_of(type(self)).items():
+            check(name, getattr(self, name), spec)
+
+
+S = TypeVar("S", bound=Section)
+
+
+def choices_of(section: type[Section]) -> dict[str, Choice]:
+    """The choices of a section by name; each has its section's needs where it names none of its own."""
+    found = {}
+    for f in fields(section):
+        spec: Choice = f.metadata["choice"]
+        found[f.name] = spec if spec.needs else dataclasses.replace(spec, needs=section.needs)
+    return found
+
+
+def pick(section: type[S], given: S | None, choices: Mapping[str, Any]) -> S:
+    """The section as given, or as usual, with some ``choices`` by name put in their place; a list stands for its text.
+
+    Raises UsageError for a name that is none of its choices, and for a value that it cannot have.
+    """
+    if unknown := sorted(choices.keys() - {f.name for f in fields(section)}):
+        known = ", ".join(f.name for f in fields(section))
+        raise UsageError(f"there is no choice '{unknown[0]}' here; choose from {known}")
+    spelt = {name: ",".join(map(str, v)) if isinstance(v, list) else v for name, v in choices.items()}
+    return dataclasses.replace(given or section(), **spelt)
+
+
+def check(name: str, value: Any, spec: Choice) -> None:
+    """Raise UsageError where a choice cannot have this value."""
+    if value is None:
+        return
+    if spec.of and value not in spec.of:
+        raise UsageError(f"`{name}` '{value}' is unknown; choose from {', '.join(spec.of)}")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    if not math.isfinite(value):
+        raise UsageError(f"`{name}` {value} is not a finite number")
+    low, high = spec.low, spec.high
+    if low is not None and (value < low or (spec.above and value == low)):
+        raise UsageError(f"`{name}` {value:g} is {'not above' if spec.above else 'below'} {low:g}")
+    if high is not None and value > high:
+        raise UsageError(f"`{name}` {value:g} is above {high:g}")
+
+
+def asked_for(needs: Sequence[Needs], given: Mapping[str, Any]) -> bool:
+    """Whether what a choice counts beside is there, among all that was ``given`` by name."""
+    return not needs or any(all(_fits(given.get(k), v) for k, v in one.items()) for one in needs)
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    if isinstance(wanted, bool):
+        return bool(value) == wanted
+    return value in wanted if isinstance(wanted, tuple) else value == wanted
+
+
+def purpose(needs: Sequence[Needs]) -> str:
+    """``needs`` in words: ``--denoise loss or llmhd, or --clean graph``, in the command line's spelling."""
+    return ", or ".join(" ".join(_need(*need, first=not n) for n, need in enumerate(one.items())) for one in needs)
+
+
+def _need(name: str, value: Any, first: bool) -> str:
+    option = f"--{name.replace('_', '-')}"
+    if isinstance(value, bool):
+        return option if first else f"{'with' if value else 'without'} {option}"
+    return f"{option} {' or '.join(value if isinstance(value, tuple) else (value,))}"

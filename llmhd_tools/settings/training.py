@@ -1,0 +1,96 @@
+"""The recommender: its method, how it learns and for how long, how its ranking is measured, how texts are aligned to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llmhd_tools.registry import BACKBONES, DENOISERS, SAMPLERS, STAGED
+from llmhd_tools.settings.declare import Section, choice
+
+
+@dataclass(frozen=True)
+class Model(Section):
+    """The recommender and how it learns; kept in the model, so that every later epoch uses the same."""
+
+    title = "Method and training"
+
+    backbone: str | None = choice(None, "", of=tuple(BACKBONES), usual="lightgcn")
+    denoise: str | None = choice(
+        None,
+        "loss: drop all noisy samples; llmhd: rescue the hard ones; or, inside each step (llmhni with stages too), "
+        f"{', '.join(name for name in DENOISERS if name != 'none')}.",
+        of=(*DENOISERS, *STAGED),
+        usual="none",
+    )
+    negatives: str | None = choice(None, "How negatives are sampled:", of=tuple(SAMPLERS), usual="uniform")
+    loss: str | None = choice(None, "bpr (pairwise) or bce (pointwise).", of=("bpr", "bce"), usual="bpr")
+    set: tuple[str, ...] = choice(
+        (),
+        "An option of the chosen methods; `--backbone sgl --denoise dcf --help` lists theirs. Repeat it.",
+        metavar="NAME=VALUE",
+    )
+    dim: int | None = choice(None, "Embedding size.", low=1, usual="64")
+    layers: int | None = choice(None, "Propagation layers.", low=0, usual="3")
+    batch: int | None = choice(None, "Triples (bpr) or labelled rows (bce) in a batch.", low=2, usual="1024")
+    lr: float | None = choice(None, "Adam's learning rate.", low=0, usual="0.005")
+    reg: float | None = choice(None, "Weight of the embedding norms.", low=0, usual="1e-5; ncl 1e-4")
+    seed: int | None = choice(None, "Seed of all random draws.", low=0, usual="0")
+
+
+@dataclass(frozen=True)
+class Machine(Section):
+    """Where the model is trained."""
+
+    title = "Method and training"
+
+    device: str = choice("auto", "auto, cpu, cuda, cuda:1.")
+    threads: int | None = choice(
+        None, "CPU threads of torch.", low=1, usual="the usable processors, at most 8", decides=False
+    )
+
+
+@dataclass(frozen=True)
+class Stopping(Section):
+    """How long a run trains, and which epoch it keeps."""
+
+    title = "Epochs and measuring"
+
+    epochs: int = choice(200, "At most so many epochs.", low=1, decides=False)
+    patience: int = choice(20, "Stop after so many epochs without a better one.", low=1, decides=False)
+    select: str = choice(
+        "ndcg@10",
+        "What makes an epoch the best on valid: METRIC@K; loss (the lowest); trimmed:METRIC@K[:SHARE] or "
+        "trimmed[:loss[:SHARE]] for the same without the SHARE (0.2) of rows of highest loss, which noise is among.",
+        metavar="WHAT",
+    )
+
+
+@dataclass(frozen=True)
+class Measuring(Section):
+    """What is measured of a ranking."""
+
+    title = "Epochs and measuring"
+
+    at: str = choice("5,10", "Lengths of the ranked list, comma-separated.", metavar="K,K")
+    metrics: str = choice("recall,ndcg", "recall, ndcg, precision, hit, mrr, map; comma-separated.", metavar="NAMES")
+    unknown: str = choice("error", "A held-out user or item without embedding:", of=("error", "miss", "skip"))
+
+
+@dataclass(frozen=True)
+class Aligning(Section):
+    """How text vectors are projected so that their cosine tells what a user would want (LLMHNI, module 1)."""
+
+    title = "Learning"
+
+    dim: int = choice(64, "Width of the aligned vectors.", low=1)
+    hidden: int | None = choice(None, "Hidden width.", low=1, usual="half of both widths' sum")
+    positives: float = choice(
+        0.5, "Share of each user's pairs, closest in text first, to learn from, ρ.", low=0.01, high=1
+    )
+    temperature: float = choice(0.2, "Of the softmax, τ_a.", low=0.01)
+    lr: float = choice(0.001, "Adam's learning rate.", low=0)
+    batch: int = choice(1024, "Pairs in a batch; their items are the negatives.", low=2)
+    epochs: int = choice(50, "At most so many epochs.", low=1)
+    patience: int = choice(5, "Epochs without a higher AUC that end it.", low=1)
+    seed: int = choice(0, "Seed of all random draws.", low=0)
+    held_out: float = choice(0.1, "Share of each user's pairs that is held out.", low=0.01, high=0.5)
