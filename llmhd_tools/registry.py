@@ -1,6 +1,8 @@
 """The methods that there are: name on the command line -> class in the file of that name (``t-ce`` is ``t_ce.py``)."""
 
-BACKBONES = {"lightgcn": "LightGCN", "ngcf": "NGCF", "sgl": "SGL", "ncl": "NCL"}  # train/backbones/
+BACKBONES = {"lightgcn": "LightGCN", "mf": "MF", "ngcf": "NGCF", "sgl": "SGL", "ncl": "NCL"}  # train/backbones/
+
+OBJECTIVES = {"bpr": "BPR", "bce": "BCE", "softmax": "Softmax"}  # train/objectives/
 
 # train/denoisers/
 DENOISERS = {"none": "NoDenoiser", "t-ce": "TCE", "r-ce": "RCE", "rgcf": "RGCF", "dcf": "DCF", "llmhni": "LLMHNI"}

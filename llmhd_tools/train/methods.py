@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from llmhd_tools.errors import UsageError
-from llmhd_tools.registry import BACKBONES, DENOISERS, SAMPLERS
+from llmhd_tools.registry import BACKBONES, DENOISERS, OBJECTIVES, SAMPLERS
 from llmhd_tools.train.config import Config
 
 _KNOWN = {
     "backbone": ("backbones", BACKBONES),
+    "loss": ("objectives", OBJECTIVES),
     "denoise": ("denoisers", DENOISERS),
     "negatives": ("samplers", SAMPLERS),
 }
@@ -28,11 +29,15 @@ def load(kind: str, name: str) -> Any:
 
 
 def check(config: Config) -> None:
-    """Raise UsageError with the reason where the denoiser is not defined for the loss."""
+    """Raise UsageError with the reason where the denoiser is not defined for the loss, or the sampler has no part in it."""
     undefined = load("denoise", config.denoise).undefined
     if config.loss in undefined:
         raise UsageError(
             f"`denoise` {config.denoise} is not defined for `loss` {config.loss}: {undefined[config.loss]}"
+        )
+    if config.loss == "softmax" and config.negatives != Config.negatives:
+        raise UsageError(
+            f"`negatives` {config.negatives} has no part in `loss` softmax: its negatives are the batch's items"
         )
 
 
