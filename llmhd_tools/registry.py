@@ -1,6 +1,14 @@
 """The methods that there are: name on the command line -> class in the file of that name (``t-ce`` is ``t_ce.py``)."""
 
-BACKBONES = {"lightgcn": "LightGCN", "mf": "MF", "ngcf": "NGCF", "sgl": "SGL", "ncl": "NCL"}  # train/backbones/
+BACKBONES = {
+    "lightgcn": "LightGCN",
+    "mf": "MF",
+    "ngcf": "NGCF",
+    "sgl": "SGL",
+    "ncl": "NCL",
+    "simgcl": "SimGCL",
+    "xsimgcl": "XSimGCL",
+}  # train/backbones/
 
 OBJECTIVES = {"bpr": "BPR", "bce": "BCE", "softmax": "Softmax"}  # train/objectives/
 
