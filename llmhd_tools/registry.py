@@ -8,6 +8,7 @@ BACKBONES = {
     "ncl": "NCL",
     "simgcl": "SimGCL",
     "xsimgcl": "XSimGCL",
+    "alpharec": "AlphaRec",
 }  # train/backbones/
 
 OBJECTIVES = {"bpr": "BPR", "bce": "BCE", "softmax": "Softmax"}  # train/objectives/

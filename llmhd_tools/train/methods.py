@@ -29,11 +29,13 @@ def load(kind: str, name: str) -> Any:
 
 
 def check(config: Config) -> None:
-    """Raise UsageError with the reason where the denoiser is not defined for the loss, or the sampler has no part in it."""
-    undefined = load("denoise", config.denoise).undefined
-    if config.loss in undefined:
+    """Raise UsageError with the reason where the methods do not go together."""
+    denoiser = load("denoise", config.denoise)
+    if reason := denoiser.undefined.get(config.loss):
+        raise UsageError(f"`denoise` {config.denoise} is not defined for `loss` {config.loss}: {reason}")
+    if denoiser.ids and not load("backbone", config.backbone).ids:
         raise UsageError(
-            f"`denoise` {config.denoise} is not defined for `loss` {config.loss}: {undefined[config.loss]}"
+            f"`denoise` {config.denoise} weighs edges by the embeddings of ids; {config.backbone} has none"
         )
     if config.loss == "softmax" and config.negatives != Config.negatives:
         raise UsageError(

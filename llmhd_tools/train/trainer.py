@@ -63,7 +63,7 @@ class Trainer:
     """One run's parameters on a device.
 
     ``graph`` is all that was observed, ``edges`` what the backbone propagates on (None: the graph). A new trainer of the
-    old one's state may have other edges.
+    old one's state may have other edges. ``vectors`` (items, width) are of texts, for the backbones that look at them.
     """
 
     def __init__(
@@ -73,11 +73,12 @@ class Trainer:
         device: torch.device,
         state: State | None = None,
         edges: Graph | None = None,
+        vectors: NDArray[np.float32] | None = None,
     ) -> None:
         self.config, self.graph, self.device = config, graph, device
         self.edges = graph if edges is None else edges
         self.denoiser = denoisers.build(config, graph, device, self.edges)
-        self.backbone = backbones.build(config, self.edges, device)
+        self.backbone = backbones.build(config, self.edges, device, vectors)
         self.objective = objectives.build(config, graph, device)
         self.epoch, self.step = (state.epoch, state.step) if state else (0, 0)
         values = state.params if state else self.backbone.initial(generator(config.seed, 0, "init"))
