@@ -20,3 +20,6 @@ DENOISERS = {"none": "NoDenoiser", "t-ce": "TCE", "r-ce": "RCE", "rgcf": "RGCF",
 SAMPLERS = {"uniform": "Uniform", "dynamic": "Dynamic", "semantic": "Semantic"}
 
 STAGED = ("loss", "llmhd")  # denoisers of `run` that are stages before the training step
+
+# backbones without epochs: train/fitted/
+FITTED = {"popularity": "Popularity", "itemknn": "ItemKNN", "ease": "EASE", "l3ae": "L3AE"}

@@ -106,6 +106,18 @@ def strongest(weights: Table, count: int) -> sp.csr_array:
     return sp.csr_array(sp.hstack(found))
 
 
+def popular(interactions: sp.csr_array, count: int) -> NDArray[np.int64]:
+    """The ``count`` items of most interactions, ascending; of equal ones the lower code. All of them where there are fewer."""
+    touched = np.bincount(interactions.indices, minlength=interactions.shape[1])
+    return np.sort(np.argsort(-touched, kind="stable")[:count])
+
+
+def spread(weights: sp.csr_array, items: NDArray[np.int64], n_items: int) -> sp.csr_array:
+    """Weights among some items (k, k) as weights among all (n_items, n_items); the others have none."""
+    found = weights.tocoo()
+    return sp.csr_array((found.data, (items[found.row], items[found.col])), shape=(n_items, n_items))
+
+
 def itemknn(interactions: sp.csr_array, neighbours: int, shrink: float) -> sp.csr_array:
     """B of itemknn, (items, items) sparse: in each item's column the cosines of its nearest neighbours.
 

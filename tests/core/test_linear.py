@@ -105,6 +105,23 @@ def test_the_strongest_weights_are_those_of_a_sort(rows, columns, count, seed, t
     assert (found.data != 0).all() and np.bincount(found.indices, minlength=1).max(initial=0) <= count
 
 
+def test_weights_of_the_popular_items_are_those_of_a_world_without_the_others():
+    x = random_interactions(60, 25, share=0.2)
+    count = np.asarray((x != 0).sum(axis=0)).ravel()
+    items = linear.popular(x, 10)
+    assert (np.diff(items) > 0).all() and count[items].min() >= np.delete(count, items).max()
+    few = linear.strongest(linear.ease(sp.csr_array(x[:, items]), 5.0), 4)
+    found = linear.spread(few, items, 25).toarray()
+    assert (found[np.ix_(items, items)] == few.toarray()).all()
+    assert np.count_nonzero(found) == few.nnz
+    assert linear.popular(x, 99).tolist() == list(range(25))
+
+
+def test_of_equally_popular_items_the_first_come_first():
+    x = sp.csr_array(np.array([[1, 1, 0, 1], [0, 1, 1, 1]], np.float32))
+    assert linear.popular(x, 1).tolist() == [1] and linear.popular(x, 3).tolist() == [0, 1, 3]
+
+
 def cosines(x, shrink):
     x = x.toarray().astype(np.float64)
     length = np.linalg.norm(x, axis=0)
