@@ -177,12 +177,13 @@ def _prune(graph: Graph, seconds: float) -> dict[str, Any]:
 def _evaluate(graph: Graph, seconds: float) -> dict[str, Any]:
     """All users with one row in ten held out, the others hidden."""
     from llmhd_tools.core.metrics import ByUser, hits_at
+    from llmhd_tools.core.rankers import Dot
 
     held_out = np.random.default_rng(2).random(len(graph)) < 0.1
     test, hidden = (ByUser.of(graph.user[rows], graph.item[rows], graph.n_users) for rows in (held_out, ~held_out))
     users, items = _tables(graph, 3)
     wanted = int(np.count_nonzero(np.diff(test.start)))
-    found = _least(lambda: hits_at(users, items, test, [hidden], 20), seconds)
+    found = _least(lambda: hits_at(Dot(users, items), test, [hidden], 20), seconds)
     return found | {"predicted": float(wanted * graph.n_items)}
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from worker import serve
 
 from llmhd_tools.core.metrics import hits_at, ndcg, recall
+from llmhd_tools.core.rankers import Dot
 from llmhd_tools.core.sampling import Samples, draw_samples
 from llmhd_tools.files.tables import read_table
 from llmhd_tools.stages.dataset import by_user, read_dataset
@@ -43,7 +44,7 @@ def main() -> None:
     ]
 
     def evaluate(_: int) -> None:
-        _, hits, relevant = hits_at(*trainer.embeddings(), test, hidden, 20)
+        _, hits, relevant = hits_at(Dot(*trainer.embeddings()), test, hidden, 20)
         for k in (10, 20):
             recall(hits[:, :k], relevant).mean(), ndcg(hits[:, :k], relevant).mean()
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmhd_tools.core.arrays import Codes, Counts, Floats, Mask, pair_keys
+from llmhd_tools.core.rankers import Ranker
 from llmhd_tools.core.ties import Ties
 
 Hits = NDArray[np.bool_]
@@ -147,7 +148,7 @@ def _untied(
     return top
 
 
-def ranker(
+def by_ties(
     ties: Ties, block: NDArray[np.int64], scores: NDArray[np.float32], tested: Mask, k: int
 ) -> Callable[[int], NDArray[np.int64]]:
     """What ranks a row of a block of users by ``ties``; ``scores`` and ``tested`` are (users of the block, items)."""
@@ -155,20 +156,15 @@ def ranker(
 
 
 def hits_at(
-    users: NDArray[np.float32],
-    items: NDArray[np.float32],
-    test: ByUser,
-    exclude: Sequence[ByUser],
-    k: int,
-    ties: Ties | None = None,
+    ranker: Ranker, test: ByUser, exclude: Sequence[ByUser], k: int, ties: Ties | None = None
 ) -> tuple[NDArray[np.int64], Hits, Counts]:
     """Rank all items for every user with test items; excluded items never appear in the list.
 
-    ``users`` (n, d) and ``items`` (m, d) are embeddings. A test item that is also excluded is ranked (card §1.5: history
-    minus the split's own positives). Equal scores are ranked by ``ties``, by codes if None. Returns the users' codes, their
-    hits (users, k) and numbers of test items.
+    A test item that is also excluded is ranked (card §1.5: history minus the split's own positives). Equal scores are
+    ranked by ``ties``, by codes if None. Returns the users' codes, their hits (users, k) and numbers of test items.
     """
-    ties = ties or Ties(range(len(users)), range(len(items)))
+    n_users, n_items = ranker.shape
+    ties = ties or Ties(range(n_users), range(n_items))
     relevant = np.diff(test.start)
     wanted = np.flatnonzero(relevant)
     hits = np.zeros((len(wanted), k), dtype=bool)
@@ -176,22 +172,22 @@ def hits_at(
     lanes = min(len(os.sched_getaffinity(0)), _LANES, len(starts))
 
     def rank(lane: int) -> None:
-        shape = min(USERS_PER_BLOCK, len(wanted)), len(items)
-        memory, marks = np.empty(shape, np.result_type(users, items)), np.zeros(shape, dtype=bool)  # fresh: slower
+        shape = min(USERS_PER_BLOCK, len(wanted)), n_items
+        memory, marks = np.empty(shape, np.float32), np.zeros(shape, dtype=bool)  # fresh: slower
         for start in starts[lane::lanes]:
             block = wanted[start : start + USERS_PER_BLOCK]
-            scores, tested = np.matmul(users[block], items.T, out=memory[: len(block)]), marks[: len(block)]
+            scores, tested = ranker.scores(block, memory[: len(block)]), marks[: len(block)]
             row, item = test.pairs(block)
-            known = item < len(items)  # a test item beyond the embeddings can only be a miss
+            known = item < n_items  # a test item beyond the ranker's can only be a miss
             marked = row[known], item[known]
             tested[marked] = True
             for pairs in exclude:
                 row, item = pairs.pairs(block)
-                hidden = (item < len(items)) & ~tested[row, np.minimum(item, len(items) - 1)]
+                hidden = (item < n_items) & ~tested[row, np.minimum(item, n_items - 1)]
                 scores[row[hidden], item[hidden]] = -np.inf
             most = np.full(len(block), -np.inf, scores.dtype)
             np.maximum.at(most, marked[0], scores[marked])
-            rows, top = top_items(scores, k, most, ranker(ties, block, scores, tested, k))
+            rows, top = top_items(scores, k, most, by_ties(ties, block, scores, tested, k))
             hits[start + rows, : top.shape[1]] = tested[rows[:, None], top]
             tested[marked] = False
 

@@ -85,16 +85,19 @@ def draw_samples(
     ``positives`` are the interactions to learn, all where None; a negative is none of the graph's in either case.
 
     ``bpr``: batches of ``batch_size`` triples. ``bce``: batches of ``batch_size // 2`` positives followed by as many
-    negatives (RecBole's pointwise loader, card §1.3 P1). The last batch may be short. Raises InputError where a user
-    has touched every item.
+    negatives (RecBole's pointwise loader, card §1.3 P1). ``softmax``: batches of ``batch_size`` positives alone, which
+    are each other's negatives. The last batch may be short. Raises InputError where a user has touched every item.
     """
     rng = generator(seed, epoch, "samples")
     learnt = graph if positives is None else positives
     order = rng.permutation(len(learnt))
     user, item = learnt.user[order], learnt.item[order]
+    batch = np.arange(len(order)) // batch_size
+    if loss == "softmax":
+        return Samples(batch, user, item, label=np.ones(len(order), dtype=np.int8))
     negative = draw(graph, user, rng)
     if loss == "bpr":
-        return Samples(np.arange(len(order)) // batch_size, user, item, negative=negative)
+        return Samples(batch, user, item, negative=negative)
     return _pointwise(user, item, negative, batch_size // 2)
 
 

@@ -10,6 +10,7 @@ from llmhd_tools import notes
 from llmhd_tools.core.auc import auc_by_group
 from llmhd_tools.core.metrics import ByUser, hits_at, precision
 from llmhd_tools.core.pruning import predictions
+from llmhd_tools.core.rankers import Dot
 from llmhd_tools.core.ties import Ties
 from llmhd_tools.files.jsonl import Record
 from llmhd_tools.files.tables import Table
@@ -39,8 +40,8 @@ def disliked_metrics(
     if not len(bad.items):
         notes.note(f"{disliked.source} holds no pair that could be recommended: no share, no AUC")
         return []
-    ties = Ties(z.users.names, z.items.names)
-    users, hits, relevant = (rank or hits_at)(z.arrays["user"], z.arrays["item"], bad, exclude, max(at), ties=ties)
+    ties, ranker = Ties(z.users.names, z.items.names), Dot(z.arrays["user"], z.arrays["item"])
+    users, hits, relevant = (rank or hits_at)(ranker, bad, exclude, max(at), ties=ties)
     measured = [({"metric": "disliked-share", "k": k}, users, precision(hits[:, :k], relevant)) for k in at]
     sides = [side.pairs(np.arange(len(z.users))) for side in (good, bad)]
     user, item = np.concatenate([u for u, _ in sides]).astype(np.int32), np.concatenate([i for _, i in sides])

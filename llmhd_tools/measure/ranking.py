@@ -11,6 +11,7 @@ import numpy as np
 from llmhd_tools import notes
 from llmhd_tools.core.arrays import Codes, pair_keys
 from llmhd_tools.core.metrics import METRICS, ByUser, hits_at
+from llmhd_tools.core.rankers import Dot
 from llmhd_tools.core.ties import Ties
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.ids import Ids
@@ -62,8 +63,8 @@ def rank_metrics(
     known = (user >= 0) & ((item >= 0) | (unknown == "miss"))
     item = np.where(item < 0, len(z.items) + test["item"], item).astype(np.int32)
     wanted = ByUser.of(user[known], item[known], len(z.users))
-    ties = Ties(z.users.names, z.items.names)
-    users, hits, relevant = (rank or hits_at)(z.arrays["user"], z.arrays["item"], wanted, exclude, max(at), ties=ties)
+    ties, ranker = Ties(z.users.names, z.items.names), Dot(z.arrays["user"], z.arrays["item"])
+    users, hits, relevant = (rank or hits_at)(ranker, wanted, exclude, max(at), ties=ties)
     if tell_ties and ties.decided:
         notes.note(
             f"of {many(len(users), 'user')} {len(ties.decided):,} have held-out items that score as others in reach of the "

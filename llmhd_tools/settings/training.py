@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llmhd_tools.registry import BACKBONES, DENOISERS, SAMPLERS, STAGED
+from llmhd_tools.registry import BACKBONES, DENOISERS, OBJECTIVES, SAMPLERS, STAGED
 from llmhd_tools.settings.declare import Section, choice
 
 
@@ -24,7 +24,12 @@ class Model(Section):
         usual="none",
     )
     negatives: str | None = choice(None, "How negatives are sampled:", of=tuple(SAMPLERS), own=True, usual="uniform")
-    loss: str | None = choice(None, "bpr (pairwise) or bce (pointwise).", of=("bpr", "bce"), usual="bpr")
+    loss: str | None = choice(
+        None,
+        "bpr (against a sampled item), bce (pointwise) or softmax (against the items of the batch).",
+        of=tuple(OBJECTIVES),
+        usual="bpr",
+    )
     set: tuple[str, ...] = choice(
         (),
         "An option of the chosen methods; `--backbone sgl --denoise dcf --help` lists theirs. Repeat it.",
@@ -32,7 +37,9 @@ class Model(Section):
     )
     dim: int | None = choice(None, "Embedding size.", low=1, usual="64")
     layers: int | None = choice(None, "Propagation layers.", low=0, usual="3")
-    batch: int | None = choice(None, "Triples (bpr) or labelled rows (bce) in a batch.", low=2, usual="1024")
+    batch: int | None = choice(
+        None, "Triples (bpr), labelled rows (bce) or pairs (softmax) in a batch.", low=2, usual="1024"
+    )
     lr: float | None = choice(None, "Adam's learning rate.", low=0, usual="0.005")
     reg: float | None = choice(None, "Weight of the embedding norms.", low=0, usual="1e-5; ncl 1e-4")
     seed: int | None = choice(None, "Seed of all random draws.", low=0, usual="0")

@@ -10,9 +10,10 @@ Declared = TypeVar("Declared")
 
 @dataclass(frozen=True)
 class Config:
-    """Methods, objective and optimiser of one run. ``batch`` counts triples (bpr) or labelled rows (bce).
+    """Methods, objective and optimiser of one run. ``batch`` counts triples (bpr), labelled rows (bce) or pairs (softmax).
 
-    ``options`` holds those of backbone, denoiser and sampler of negatives by name; what is missing has its declared default.
+    ``options`` holds those of backbone, objective, denoiser and sampler of negatives by name; what is missing has its
+    declared default.
     """
 
     backbone: str = "lightgcn"

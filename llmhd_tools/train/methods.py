@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from llmhd_tools.errors import UsageError
-from llmhd_tools.registry import BACKBONES, DENOISERS, SAMPLERS
+from llmhd_tools.registry import BACKBONES, DENOISERS, OBJECTIVES, SAMPLERS
 from llmhd_tools.settings import is_own
 from llmhd_tools.train.config import Config
 
 _KNOWN = {
     "backbone": ("backbones", BACKBONES),
+    "loss": ("objectives", OBJECTIVES),
     "denoise": ("denoisers", DENOISERS),
     "negatives": ("samplers", SAMPLERS),
 }
@@ -35,11 +36,17 @@ def load(kind: str, name: str) -> Any:
 
 
 def check(config: Config) -> None:
-    """Raise UsageError with the reason where the denoiser is not defined for the loss."""
-    undefined = load("denoise", config.denoise).undefined
-    if config.loss in undefined:
+    """Raise UsageError with the reason where the methods do not go together."""
+    denoiser = load("denoise", config.denoise)
+    if reason := denoiser.undefined.get(config.loss):
+        raise UsageError(f"`denoise` {config.denoise} is not defined for `loss` {config.loss}: {reason}")
+    if denoiser.ids and not load("backbone", config.backbone).ids:
         raise UsageError(
-            f"`denoise` {config.denoise} is not defined for `loss` {config.loss}: {undefined[config.loss]}"
+            f"`denoise` {config.denoise} weighs edges by the embeddings of ids; {config.backbone} has none"
+        )
+    if config.loss == "softmax" and config.negatives != Config.negatives:
+        raise UsageError(
+            f"`negatives` {config.negatives} has no part in `loss` softmax: its negatives are the batch's items"
         )
 
 

@@ -15,7 +15,7 @@ from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.sampling import Samples
 from llmhd_tools.core.seeds import generator
 from llmhd_tools.errors import DeviceError, LlmhdError, UsageError
-from llmhd_tools.train import backbones, denoisers
+from llmhd_tools.train import backbones, denoisers, objectives
 from llmhd_tools.train.batch import Batch, Weighed
 from llmhd_tools.train.config import Config
 from llmhd_tools.train.ops import losses
@@ -63,7 +63,7 @@ class Trainer:
     """One run's parameters on a device.
 
     ``graph`` is all that was observed, ``edges`` what the backbone propagates on (None: the graph). A new trainer of the
-    old one's state may have other edges.
+    old one's state may have other edges. ``vectors`` (items, width) are of texts, for the backbones that look at them.
     """
 
     def __init__(
@@ -73,11 +73,13 @@ class Trainer:
         device: torch.device,
         state: State | None = None,
         edges: Graph | None = None,
+        vectors: NDArray[np.float32] | None = None,
     ) -> None:
         self.config, self.graph, self.device = config, graph, device
         self.edges = graph if edges is None else edges
         self.denoiser = denoisers.build(config, graph, device, self.edges)
-        self.backbone = backbones.build(config, self.edges, device)
+        self.backbone = backbones.build(config, self.edges, device, vectors)
+        self.objective = objectives.build(config, graph, device)
         self.epoch, self.step = (state.epoch, state.step) if state else (0, 0)
         values = state.params if state else self.backbone.initial(generator(config.seed, 0, "init"))
         self._captured: StaticStep | None = None
@@ -144,7 +146,8 @@ class Trainer:
 
     def _stepper(self, size: int) -> Step:
         """``_one_step``, on a GPU captured for batches of ``size`` where the methods' steps are static."""
-        if self.device.type != "cuda" or not (self.backbone.static and self.denoiser.static):
+        static = self.backbone.static and self.denoiser.static and self.objective.static
+        if self.device.type != "cuda" or not static:
             return self._one_step
         if self._captured is None or self._captured.size != size:
             self._captured = StaticStep(self._one_step, size)
@@ -163,7 +166,7 @@ class Trainer:
     def _loss(self, batch: Batch, keep: Tensor | None) -> Tensor:
         """The batch's loss, a scalar; ``keep`` (b,) of 0 and 1, given or the judge's, takes the place of a denoiser."""
         rows = self.backbone.forward(self.params, batch, self.denoiser.operator(self.params))
-        logit, each = _score(*losses.logits(rows.final, len(batch)), label=batch.label)
+        logit, each = self.objective.score(rows.final, batch)
         if batch.judge:
             keep = batch.judge(each)
         if keep is not None:
@@ -204,20 +207,12 @@ class Trainer:
         with torch.no_grad():
             final, nodes, label = self._final(), self._nodes(samples), self._label(samples)
             found = torch.empty(len(samples), device=self.device)
-            for start in range(0, len(samples), _LOSSES):
-                part = slice(start, start + _LOSSES)
-                user, *others = (final[column] for column in nodes[:, part])
-                logits = ((user * other).sum(1) for other in others)
-                found[part] = _score(*logits, label=None if label is None else label[part])[1]
+            whole = np.arange(0, len(samples) + _LOSSES, _LOSSES) if self.objective.apart else samples.bounds()
+            for start, end in itertools.pairwise(whole.tolist()):
+                part = slice(start, end)
+                batch = Batch(nodes[:, part], None if label is None else label[part], self.step)
+                found[part] = self.objective.score(final[batch.nodes.reshape(-1)], batch)[1]
             return _host(found)
-
-
-def _score(positive: Tensor, other: Tensor | None = None, *, label: Tensor | None) -> tuple[Tensor, Tensor]:
-    """(b,) logits, or differences of a triple's logits, and (b,) losses, of the logits (b,) of items and negatives."""
-    if other is None:
-        assert label is not None
-        return positive, losses.bce(positive, label)
-    return positive - other, losses.bpr(positive, other)
 
 
 def _host(tensor: Tensor) -> NDArray[np.float32]:

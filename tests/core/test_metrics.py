@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmhd_tools.core.metrics import _CHUNK, METRICS, ByUser, hits_at, top_items
+from llmhd_tools.core.rankers import Dot
 
 
 def codes(*values):
@@ -103,23 +104,23 @@ def axis_world():
 def test_train_and_valid_items_never_stand_in_the_test_list():
     users, items = axis_world()
     train, valid, test = (ByUser.of(codes(0), codes(item), 1) for item in (0, 1, 2))
-    _, hits, _ = hits_at(users, items, test, [train, valid], 3)
+    _, hits, _ = hits_at(Dot(users, items), test, [train, valid], 3)
     assert hits.tolist() == [[True, False, False]]  # item 2 is first once 0 and 1 are hidden
-    _, hits, _ = hits_at(users, items, valid, [train], 3)
+    _, hits, _ = hits_at(Dot(users, items), valid, [train], 3)
     assert hits.tolist() == [[True, False, False]]  # the valid list may hold the test item, here second
-    _, hits, _ = hits_at(users, items, ByUser.of(codes(0), codes(3), 1), [train], 3)
+    _, hits, _ = hits_at(Dot(users, items), ByUser.of(codes(0), codes(3), 1), [train], 3)
     assert hits.tolist() == [[False, False, True]]  # valid and test items 1 and 2 stand before it
 
 
 def test_a_test_item_that_is_also_excluded_is_ranked():
     users, items = axis_world()
     both = ByUser.of(codes(0), codes(0), 1)
-    assert hits_at(users, items, both, [both], 2)[1].tolist() == [[True, False]]
+    assert hits_at(Dot(users, items), both, [both], 2)[1].tolist() == [[True, False]]
 
 
 def test_users_without_test_items_are_left_out():
     users, items = np.ones((4, 1), np.float32), axis_world()[1]
-    wanted, hits, relevant = hits_at(users, items, ByUser.of(codes(3, 1, 1), codes(0, 1, 9), 4), [], 2)
+    wanted, hits, relevant = hits_at(Dot(users, items), ByUser.of(codes(3, 1, 1), codes(0, 1, 9), 4), [], 2)
     assert wanted.tolist() == [1, 3]
     assert hits.tolist() == [[False, True], [True, False]]
     assert relevant.tolist() == [2, 1]
@@ -127,14 +128,14 @@ def test_users_without_test_items_are_left_out():
 
 def test_a_test_item_without_embedding_is_a_miss():
     users, items = axis_world()
-    _, hits, relevant = hits_at(users, items, ByUser.of(codes(0, 0), codes(0, 77), 1), [], 10)
+    _, hits, relevant = hits_at(Dot(users, items), ByUser.of(codes(0, 0), codes(0, 77), 1), [], 10)
     assert hits.sum() == 1 and relevant.tolist() == [2]
 
 
 def test_hidden_items_never_hit_even_where_the_list_is_longer_than_what_is_left():
     users, items = axis_world()
     hidden = ByUser.of(np.zeros(9, np.int32), np.arange(9, dtype=np.int32), 1)
-    _, hits, _ = hits_at(users, items, ByUser.of(codes(0), codes(9), 1), [hidden], 15)
+    _, hits, _ = hits_at(Dot(users, items), ByUser.of(codes(0), codes(9), 1), [hidden], 15)
     assert hits.shape == (1, 15) and hits[0].nonzero()[0].tolist() == [0]
 
 
@@ -159,7 +160,7 @@ def test_agreement_with_ranx(monkeypatch):
     part = rng.choice(4, size=(n_users, n_items), p=[0.75, 0.15, 0.05, 0.05])
     part[7][part[7] == 3] = 0  # a user without test items
     train, valid, test = (ByUser.of(*(c.astype(np.int32) for c in np.nonzero(part == p)), n_users) for p in (1, 2, 3))
-    wanted, hits, relevant = hits_at(users, items, test, [train, valid], max(lengths))
+    wanted, hits, relevant = hits_at(Dot(users, items), test, [train, valid], max(lengths))
     assert 7 not in wanted
 
     scores = users @ items.T

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmhd_tools.core.metrics import _CHUNK, ByUser, hits_at, recall
+from llmhd_tools.core.rankers import Dot
 from llmhd_tools.core.ties import Ties
 
 
@@ -50,7 +51,7 @@ def test_lists_are_those_of_a_plain_sort(seed: int, n_items: int, levels: int, k
     users, items, tested, hidden = world(seed, 12, n_items, levels)
     names = [f"u{n}" for n in range(12)], [f"i{n}" for n in range(n_items)]
     ties = Ties(*names)
-    _, hits, _ = hits_at(users, items, grouped(tested), [grouped(hidden)], k, ties)
+    _, hits, _ = hits_at(Dot(users, items), grouped(tested), [grouped(hidden)], k, ties)
     wanted, decided = brute(users, items, tested, hidden, k, Ties(*names))
     assert hits.tolist() == wanted
     assert sorted(ties.decided) == decided
@@ -66,7 +67,7 @@ def test_the_order_in_storage_does_not_matter(seed: int, n_items: int, levels: i
     for u, i in ((np.arange(10), np.arange(n_items)), (rng.permutation(10), rng.permutation(n_items))):
         ties = Ties([ids[0][n] for n in u], [ids[1][n] for n in i])
         parts = [grouped(marks[np.ix_(u, i)]) for marks in (tested, hidden)]
-        who, hits, relevant = hits_at(users[u], items[i], parts[0], [parts[1]], 7, ties)
+        who, hits, relevant = hits_at(Dot(users[u], items[i]), parts[0], [parts[1]], 7, ties)
         rows = {ids[0][u[code]]: (line.tolist(), int(n)) for code, line, n in zip(who, hits, relevant, strict=True)}
         found.append((rows, {ids[0][u[code]] for code in ties.decided}))
     assert found[0] == found[1]
@@ -81,7 +82,7 @@ def test_all_scores_equal_is_chance() -> None:
         ties = Ties(range(n_users), columns.tolist())
         one = np.ones((1, 1), np.float32)
         _, hits, relevant = hits_at(
-            np.repeat(one, n_users, 0), np.repeat(one, n_items, 0), grouped(tested[:, columns]), [], k, ties
+            Dot(np.repeat(one, n_users, 0), np.repeat(one, n_items, 0)), grouped(tested[:, columns]), [], k, ties
         )
         assert abs(recall(hits, relevant).mean() - 0.1) < 4 * 0.09 / np.sqrt(n_users)
         assert len(ties.decided) == n_users
@@ -104,7 +105,7 @@ def test_who_is_decided_by_ties() -> None:
         tested = np.zeros((1, 8), dtype=bool)
         tested[0, held_out] = True
         ties = Ties(["u"], range(8))
-        hits_at(np.ones((1, 1), np.float32), scores.T, grouped(tested), [], k, ties)
+        hits_at(Dot(np.ones((1, 1), np.float32), scores.T), grouped(tested), [], k, ties)
         assert ties.decided == decided, (held_out, k)
 
 
@@ -113,8 +114,7 @@ def test_hidden_items_are_no_ties_and_never_hit() -> None:
     tested[0, 8], hidden[0, 7] = True, False
     ties = Ties(["u"], range(9))
     _, hits, _ = hits_at(
-        np.ones((1, 1), np.float32),
-        np.arange(9, dtype=np.float32)[:, None],
+        Dot(np.ones((1, 1), np.float32), np.arange(9, dtype=np.float32)[:, None]),
         grouped(tested),
         [grouped(hidden)],
         9,
@@ -133,7 +133,7 @@ def test_a_few_hundred_thousand_equal_items_are_quick() -> None:
     n_items = 400_000
     tested = np.zeros((3, n_items), dtype=bool)
     tested[:, ::1000] = True
-    _, hits, _ = hits_at(np.ones((3, 1), np.float32), np.ones((n_items, 1), np.float32), grouped(tested), [], 10)
+    _, hits, _ = hits_at(Dot(np.ones((3, 1), np.float32), np.ones((n_items, 1), np.float32)), grouped(tested), [], 10)
     assert hits.shape == (3, 10)
 
 
@@ -146,4 +146,4 @@ def test_distinct_scores_ask_no_digest(k: int) -> None:
     rng = np.random.default_rng(k)
     users, items = rng.normal(size=(20, 8)).astype(np.float32), rng.normal(size=(900, 8)).astype(np.float32)
     tested = rng.random((20, 900)) < 0.01
-    hits_at(users, items, grouped(tested), [grouped(~tested & (rng.random((20, 900)) < 0.3))], k, Never([], []))
+    hits_at(Dot(users, items), grouped(tested), [grouped(~tested & (rng.random((20, 900)) < 0.3))], k, Never([], []))

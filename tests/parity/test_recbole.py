@@ -16,6 +16,7 @@ import torch
 
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.metrics import METRICS, ByUser, hits_at
+from llmhd_tools.core.rankers import Dot
 from llmhd_tools.train.batch import Batch
 from llmhd_tools.train.config import Config
 from llmhd_tools.train.ops.propagation import Adjacency, normalised_adjacency
@@ -123,7 +124,7 @@ def test_metrics(theirs, split):
     by_user = {s: ByUser.of(*theirs[f"edges.{s}"].astype(np.int32), len(users)) for s in ("train", "valid", "test")}
     pad = ByUser.of(np.arange(len(users), dtype=np.int32), np.zeros(len(users), np.int32), len(users))
     hidden = [pad, by_user["train"]] + ([by_user["valid"]] if split == "test" else [])
-    _, hits, relevant = hits_at(users, items, by_user[split], hidden, 10)
+    _, hits, relevant = hits_at(Dot(users, items), by_user[split], hidden, 10)
     for k in (5, 10):
         for name in ("recall", "ndcg", "precision", "hit", "mrr"):
             assert_close(

@@ -17,9 +17,9 @@ from llmhd_tools.stages.dataset import Dataset
 from llmhd_tools.stages.model import Model
 from llmhd_tools.train.methods import load
 
-LOSSES = ("bpr", "bce")
+LOSSES = ("bpr", "bce", "softmax")
 ALL = [*itertools.product(BACKBONES, DENOISERS, ["uniform"], LOSSES)]
-ALL += [*itertools.product(["lightgcn"], ["none", "dcf"], ["dynamic", "semantic"], LOSSES)]
+ALL += [*itertools.product(["lightgcn"], ["none", "dcf"], ["dynamic", "semantic"], ["bpr", "bce"])]
 WORDS = {
     "ngcf": ["node-drop=0.1"], "sgl": ["view=random-walk"], "ncl": ["clusters=3", "warm-up=1", "prototype=0.1"],
     "t-ce": ["ramp=5"], "dcf": ["ramp=5", "bound=0.1", "relabel=0.5"], "rgcf": ["mim-weight=0.1"],

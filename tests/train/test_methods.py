@@ -14,11 +14,11 @@ import pytest
 from llmhd_tools.cli.app import main
 from llmhd_tools.errors import UsageError
 from llmhd_tools.files.tensors import read_tensors
-from llmhd_tools.registry import BACKBONES, DENOISERS, SAMPLERS
+from llmhd_tools.registry import BACKBONES, DENOISERS, OBJECTIVES, SAMPLERS
 from llmhd_tools.train.methods import describe, load, resolve
 
 PAGE = " ".join((Path(__file__).parents[2] / "docs" / "methods.md").read_text(encoding="utf-8").split())
-KINDS = {"backbone": BACKBONES, "denoise": DENOISERS, "negatives": SAMPLERS}
+KINDS = {"backbone": BACKBONES, "loss": OBJECTIVES, "denoise": DENOISERS, "negatives": SAMPLERS}
 METHODS = [(kind, name) for kind, names in KINDS.items() for name in names]
 
 

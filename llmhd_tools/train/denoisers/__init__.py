@@ -27,6 +27,7 @@ class Denoiser(Protocol):
 
     Options: ClassVar[type]
     undefined: ClassVar[dict[str, str]] = {}  # loss -> why there is no such method
+    ids: ClassVar[bool] = False  # whether it looks at the backbone's own table of users and items
     static: ClassVar[bool] = False  # as a backbone's
 
     def __init__(self, config: Config, graph: Graph, device: torch.device, edges: Graph) -> None: ...

@@ -9,6 +9,7 @@ samples of an epoch depend on the seed and the epoch alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -37,7 +38,10 @@ class DCF(Denoiser):
     """Sample dropping by the lower confidence bound of the damped loss, and progressive label correction."""
 
     Options = DCFOptions
-    undefined = {"bpr": "it corrects the labels of single interactions, and a triple has none"}  # noqa: RUF012
+    undefined: ClassVar[dict[str, str]] = {
+        "bpr": "it corrects the labels of single interactions, and a triple has none",
+        "softmax": "a pair whose label it turned would have to be a negative, and those are the batch's items",
+    }
 
     def __init__(self, config: Config, graph: Graph, device: torch.device, edges: Graph) -> None:
         self.options, self.graph, self.device = config.pick(DCFOptions), graph, device

@@ -42,6 +42,7 @@ class RGCF(Denoiser):
     """A reliability for each edge, learnt with the embeddings; recomputed at each step."""
 
     Options = RGCFOptions
+    ids = True
 
     def __init__(self, config: Config, graph: Graph, device: torch.device, edges: Graph) -> None:
         self.config, self.observed, self.graph, self.device = config, graph, edges, device

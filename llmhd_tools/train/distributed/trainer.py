@@ -139,11 +139,11 @@ def follow(ranks: Ranks) -> int:
 def check(config: Config, graph: Graph, device: str, size: int) -> None:
     """Raise UsageError for what does not run over several processes, on rank 0 before anything is ordered."""
     plain = Config()
-    for name in ("backbone", "denoise"):
-        if getattr(config, name) != getattr(plain, name):
+    for name, does in (("backbone", [plain.backbone]), ("denoise", [plain.denoise]), ("loss", ["bpr", "bce"])):
+        if getattr(config, name) not in does:
             raise UsageError(
                 f"`{name}` {getattr(config, name)} does not train over several processes, "
-                f"only {getattr(plain, name)} does; leave out torchrun"
+                f"only {' and '.join(does)} {'do' if does[1:] else 'does'}; leave out torchrun"
             )
     if device not in ("auto", "cpu", "cuda"):
         raise UsageError(f"`device` {device}: over several processes each takes its own; use auto, cpu or cuda")

@@ -113,7 +113,7 @@ class _InfoNCE(torch.autograd.Function):
         contrast: Contrast,
         gradient: Tensor | None,
     ) -> Tensor:
-        near_length, far_length = _length(anchors), _length(candidates)
+        near_length, far_length = length(anchors), length(candidates)
         near, far = anchors / near_length, contrast.kept("far", candidates, len(candidates))
         torch.div(candidates, far_length, out=far)
         own = far.index_select(0, positive)
@@ -122,10 +122,10 @@ class _InfoNCE(torch.autograd.Function):
         mass = contrast.sweep(near, far, count, to_near, to_far)
         if to_near is not None:  # the softmax-weighted mean of the candidates, less the positive one
             to_near.addcmul_(own, count[:, None], value=-1.0)
-            _before_unit(to_near, near, near_length * contrast.temperature)
+            before_unit(to_near, near, near_length * contrast.temperature)
         if to_far is not None:
             to_far.zero_() if not len(near) else to_far.index_add_(0, positive, near * count[:, None], alpha=-1.0)
-            _before_unit(to_far, far, far_length * contrast.temperature)
+            before_unit(to_far, far, far_length * contrast.temperature)
         ctx.gradients, ctx.added = (to_near, to_far), gradient
         total: Tensor = (count * (mass.log() - (near * own).sum(1) / contrast.temperature)).sum()
         return total
@@ -143,13 +143,13 @@ class _InfoNCE(torch.autograd.Function):
         return near, far, None, None, None, None
 
 
-def _length(table: Tensor) -> Tensor:
+def length(table: Tensor) -> Tensor:
     """The rows' lengths, (n, 1); a zero row's is not zero."""
-    length: Tensor = torch.linalg.vector_norm(table, dim=1, keepdim=True)
-    return length.clamp_min_(TINY)
+    found: Tensor = torch.linalg.vector_norm(table, dim=1, keepdim=True)
+    return found.clamp_min_(TINY)
 
 
-def _before_unit(gradient: Tensor, unit: Tensor, length: Tensor) -> None:
+def before_unit(gradient: Tensor, unit: Tensor, length: Tensor) -> None:
     """Turn the gradient after normalising, (n, d), into that before it."""
     along = torch.linalg.vecdot(gradient, unit)[:, None]
     gradient.addcmul_(unit, along, value=-1.0).div_(length)

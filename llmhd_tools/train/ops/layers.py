@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,12 +19,20 @@ class Operator(Protocol):
         """The matrix times (nodes, dim), differentiable."""
 
 
+# What is added to a layer as soon as it is made, (nodes, dim), from the layer; it has no gradient
+Shift = Callable[[Tensor], Tensor]
+
+
 @dataclass(frozen=True)
 class Read:
-    """One thing to read: the sum over k of ``weights[k]`` · layer k, at ``rows`` or (None) at all nodes."""
+    """One thing to read: the sum over k of ``weights[k]`` · layer k, at ``rows`` or (None) at all nodes.
+
+    Reads of one ``shift`` see the same layers, those that it shifted; None: as they are.
+    """
 
     weights: tuple[float, ...]
     rows: Tensor | None = None
+    shift: Shift | None = None
 
     def weight(self, k: int) -> float:
         """Layer k's weight."""
@@ -53,6 +61,11 @@ def mean_of(layers: int) -> tuple[float, ...]:
     return (1.0 / (layers + 1),) * (layers + 1)
 
 
+def mean_after(layers: int) -> tuple[float, ...]:
+    """Weights of the uniform mean of layers 1..layers, without layer 0."""
+    return (0.0,) + (1.0 / layers,) * layers
+
+
 def only(k: int) -> tuple[float, ...]:
     """Weights that read layer k alone."""
     return (0.0,) * k + (1.0,)
@@ -66,10 +79,20 @@ def read_layers(operators: Sequence[Operator], table: Tensor, reads: Sequence[Re
     if all(isinstance(operator, Adjacency) for operator in operators):
         read: tuple[Tensor, ...] = _ReadLayers.apply(table, tuple(operators), tuple(reads))
         return read
+    layers = {shift: _made(operators, table, shift) for shift in _shifts(reads)}
+    return tuple(_plain(layers[read.shift], read) for read in reads)
+
+
+def _made(operators: Sequence[Operator], table: Tensor, shift: Shift | None) -> list[Tensor]:
     layers = [table]
     for operator in operators:
-        layers.append(operator.product(layers[-1]))
-    return tuple(_plain(layers, read) for read in reads)
+        layer = operator.product(layers[-1])
+        layers.append(layer if shift is None else layer + shift(layer.detach()))
+    return layers
+
+
+def _shifts(reads: Sequence[Read]) -> list[Shift | None]:
+    return list(dict.fromkeys(read.shift for read in reads))
 
 
 def _plain(layers: list[Tensor], read: Read) -> Tensor:
@@ -79,25 +102,19 @@ def _plain(layers: list[Tensor], read: Read) -> Tensor:
 
 
 class _ReadLayers(torch.autograd.Function):
-    """The gradient of a read at layer k is L^k G; all reads together take one product a layer. Where ``table`` has a
-    ``.grad``, it is added to in place."""
+    """The gradient of a read at layer k is L^k G; all reads together take one product a layer, whatever shifts their
+    layers. Where ``table`` has a ``.grad``, it is added to in place."""
 
     @staticmethod
     def forward(
         ctx: Any, table: Tensor, operators: tuple[Adjacency, ...], reads: tuple[Read, ...]
     ) -> tuple[Tensor, ...]:
         ctx.table, ctx.operators, ctx.reads = table, operators, reads
-        table = layer = table.detach()
+        table = table.detach()
         totals = [read.start(table) for read in reads]
-        for k, operator in enumerate(operators, 1):
-            if k == len(operators) and all(read.rows is not None or not read.weight(k) for read in reads):
-                for total, read in zip(totals, reads, strict=True):
-                    if read.rows is not None and read.weight(k):
-                        total.add_(operator.product_rows(layer, read.rows), alpha=read.weight(k))
-                break
-            layer = operator.into(operators[0].kept(f"layer {k % 2}", table), layer)
-            for total, read in zip(totals, reads, strict=True):
-                read.add(total, layer, k)
+        for shift in _shifts(reads):
+            pairs = [(read, total) for read, total in zip(reads, totals, strict=True) if read.shift is shift]
+            _pass(table, operators, shift, pairs)
         return tuple(totals)
 
     @staticmethod
@@ -115,6 +132,25 @@ class _ReadLayers(torch.autograd.Function):
             elif k:
                 gathered = operators[k - 1].into(operators[0].kept(f"layer {k % 2}", out), gathered)
         return (out if grad is None else None), None, None
+
+
+def _pass(
+    table: Tensor, operators: tuple[Adjacency, ...], shift: Shift | None, pairs: list[tuple[Read, Tensor]]
+) -> None:
+    """Make layers 1, 2, … and add them to the reads' totals; the last only where it is read, if it is not shifted."""
+    layer = table
+    for k, operator in enumerate(operators, 1):
+        few = all(read.rows is not None or not read.weight(k) for read, _ in pairs)
+        if k == len(operators) and few and shift is None:
+            for read, total in pairs:
+                if read.rows is not None and read.weight(k):
+                    total.add_(operator.product_rows(layer, read.rows), alpha=read.weight(k))
+            return
+        layer = operator.into(operators[0].kept(f"layer {k % 2}", table), layer)
+        if shift is not None:
+            layer.add_(shift(layer))
+        for read, total in pairs:
+            read.add(total, layer, k)
 
 
 def _first(table: Tensor, operators: tuple[Adjacency, ...], pairs: list[tuple[Read, Tensor]]) -> Tensor:
