@@ -25,12 +25,12 @@ BAR: ContextVar[Bar | None] = ContextVar("llmhd-progress", default=None)  # a fa
 
 def note(text: str) -> None:
     """One line for the person; a face may leave it out (-q)."""
-    LOG.info(text)
+    LOG.info(visible(text))
 
 
 def warn(text: str) -> None:
     """One line that the person should see whatever the level: figures or files may not be what they seem."""
-    LOG.warning(text)
+    LOG.warning(visible(text))
 
 
 def visible(text: str) -> str:
