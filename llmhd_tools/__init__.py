@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from llmhd_tools.files.kinds import write_any as write
     from llmhd_tools.files.tables import Table as Table
     from llmhd_tools.files.tensors import Tensors as Tensors
+    from llmhd_tools.llm.open import open_embedder as open_embedder
     from llmhd_tools.llm.open import open_provider as open_provider
     from llmhd_tools.llm.requests import Answer as Answer
     from llmhd_tools.llm.requests import Provider as Provider
@@ -50,6 +51,7 @@ PUBLIC = {
     "dataset": ("stages.dataset", "dataset_of"),
     "Model": ("stages.model", "Model"),
     "open_provider": ("llm.open", "open_provider"),
+    "open_embedder": ("llm.open", "open_embedder"),
     "Provider": ("llm.requests", "Provider"),
     "Answer": ("llm.requests", "Answer"),
     "inject_noise": ("stages.noise", "inject_noise"),
@@ -86,6 +88,7 @@ __all__ = [
     "inject_noise",
     "interactions",
     "judge",
+    "open_embedder",
     "open_provider",
     "preset",
     "prune",

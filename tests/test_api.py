@@ -63,7 +63,7 @@ def test_a_run_from_python_is_the_command_s(tiny: Path, capsys: pytest.CaptureFi
             *(tables[name] for name in names[:3]), items=tables["items"], provider=provider, folder=str(tiny / "python"),
             denoise="llmhd", alpha=4, epochs=4, device="cpu", threads=1, keep=True, **SMALL,
         )  # fmt: skip
-    assert [json.loads(line) for line in told.splitlines()] == json.loads(found.to_pandas().to_json(orient="records"))
+    assert [json.loads(line) for line in told.splitlines()] == found.to_pandas().to_dict("records")
     files = sorted(path.relative_to(tiny / "command") for path in (tiny / "command").rglob("*") if path.is_file())
     assert len(files) > 20
     for path in files:

@@ -16,7 +16,7 @@ import time
 import numpy as np
 
 from llmhd_tools.files.tables import read_table
-from llmhd_tools.llm.open import open_provider
+from llmhd_tools.llm.open import open_local
 from llmhd_tools.llm.requests import Score
 from llmhd_tools.stages.texts import read_texts
 
@@ -55,7 +55,7 @@ def main() -> None:
     drawn = [row for row in draw(given.data, given.pairs, given.seed) if profiles.get(row[0]) and items.get(row[1])]
     print("| provider | AUC | true book higher | pairs | scores a second |\n|---|---|---|---|---|")
     for spec in given.llm:
-        provider = open_provider(spec, item_texts=list(items.values()))
+        provider = open_local(spec, item_texts=list(items.values()))
         requests = [Score(profiles[user], items[item]) for user, *both in drawn for item in both]
         started = time.perf_counter()
         answers = [answer.value for answer in provider.answer(requests)]

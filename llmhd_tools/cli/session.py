@@ -16,7 +16,7 @@ from llmhd_tools.errors import Interrupted, UsageError
 from llmhd_tools.settings import Service
 
 if TYPE_CHECKING:
-    from llmhd_tools.llm.requests import Provider
+    from llmhd_tools.llm.requests import Provider, TextProvider
     from llmhd_tools.llm.service.asking import Asks
 
 
@@ -40,12 +40,13 @@ class Session:
 @contextlib.contextmanager
 def session(options: Service, command: str, item_texts: Sequence[str]) -> Iterator[Session]:
     """The provider that the options name; on leaving, its usage is told and its connections are closed."""
-    from llmhd_tools.llm.open import open_provider
+    from llmhd_tools.llm.open import open_local
+    from llmhd_tools.llm.service.opening import asker_of
 
     def local() -> Provider:
-        return open_provider(options.llm, item_texts=item_texts, cache=options.cache)
+        return open_local(options.llm, item_texts=item_texts, cache=options.cache)
 
-    yield from _session(options, command, local, lambda model: _asker(options, model))
+    yield from _session(options, command, local, lambda model: asker_of(options, model))
 
 
 @contextlib.contextmanager
@@ -56,19 +57,15 @@ def vector_session(
 
     ``within`` is the provider of a session that is open: what it counts, if it does, counts these texts as well.
     """
-    from llmhd_tools.llm.calls import host_of
-    from llmhd_tools.llm.open import SERVICE, open_vectors, split_spec
-    from llmhd_tools.llm.service.endpoint import address
-    from llmhd_tools.llm.service.params import parse_params
-    from llmhd_tools.llm.service.vectors import TextAsker
+    from llmhd_tools.llm.open import check_width, open_vectors
+    from llmhd_tools.llm.service.opening import text_asker_of
 
-    if width is not None and split_spec(options.llm)[0] == SERVICE:
-        raise UsageError("--width is lexical's; a service may take --param dimensions=256")
+    check_width(options.llm, width)
 
-    def asker(model: str) -> Asks:
-        return TextAsker(model, host_of(address(options.base_url)[0]), parse_params(options.param))
+    def local() -> TextProvider:
+        return open_vectors(options.llm, width, options.cache)
 
-    yield from _session(options, command, lambda: open_vectors(options.llm, width, options.cache), asker, within)
+    yield from _session(options, command, local, lambda model: text_asker_of(options, model), within)
 
 
 def _session(
@@ -124,26 +121,6 @@ def _counting(options: Service, provider: Provider, asker: Asks) -> Iterator[Ses
     write_records(options.usage, counted.usage.records(provider.name))
 
 
-def _asker(options: Service, model: str) -> Asks:
-    from llmhd_tools.llm.calls import host_of
-    from llmhd_tools.llm.prompts import DOMAINS, load_templates
-    from llmhd_tools.llm.service.asking import Asker
-    from llmhd_tools.llm.service.endpoint import address
-    from llmhd_tools.llm.service.params import parse_params
-
-    if options.domain not in DOMAINS:
-        raise UsageError(f"--domain '{options.domain}' is unknown; choose from {', '.join(DOMAINS)}")
-    return Asker(
-        model,
-        host_of(address(options.base_url)[0]),
-        load_templates(options.templates or options.domain),
-        parse_params(options.param, options.expected_score),
-        options.budget,
-        options.expected_score,
-        not options.no_system,
-    )
-
-
 def _planning(options: Service, asker: Asks, command: str) -> Iterator[Session]:
     from llmhd_tools.llm.cache import Cache
     from llmhd_tools.llm.service.plan import Plan, Rates
@@ -178,27 +155,11 @@ def _writing(options: Service, asker: Asks, command: str) -> Iterator[Session]:
 
 
 def _answering(options: Service, asker: Asks, command: str) -> Iterator[Session]:
-    from llmhd_tools.files.jsonl import read_records
     from llmhd_tools.files.streams import check_output
-    from llmhd_tools.llm.cache import Cache
-    from llmhd_tools.llm.service.batch import Responses
-    from llmhd_tools.llm.service.client import Client
-    from llmhd_tools.llm.service.endpoint import open_endpoint
-    from llmhd_tools.llm.service.limits import Limits
-    from llmhd_tools.llm.service.provider import Service
+    from llmhd_tools.llm.service.opening import open_service
 
     check_output(options.usage)
-    provider: Responses | Service
-    if options.responses:
-        lines = ((path, number, record) for path in options.responses for number, record in read_records(path))
-        provider = Responses(asker, Cache(options.cache), lines)
-    else:
-        client = None
-        if not options.offline:
-            endpoint = open_endpoint(options.base_url, options.api_key_file, options.key_header, options.header_file)
-            client = Client(endpoint, deadline=options.deadline, most=options.max_in_flight)
-        limits = Limits(options.max_in_flight, options.rpm, options.tpm)
-        provider = Service(asker, Cache(options.cache), client, limits, options.attempts)
+    provider = open_service(options, asker)
     with contextlib.closing(provider):
         try:
             with _interruptible(options.cache):

@@ -40,7 +40,10 @@ def _names(data: Any) -> Iterable[str]:
 
 def _values(column: Any, name: str) -> list[Any]:
     """Python values of a column; NaN and null as None, numbers that NumPy made as Python's."""
-    values = column.to_list() if hasattr(column, "to_list") else np.asarray(column).tolist()
+    if hasattr(column, "to_list"):
+        values = column.to_list()
+    else:  # a plain list stays as it is: NumPy would make text of all where one is text
+        values = list(column) if isinstance(column, list | tuple) else np.asarray(column).tolist()
     return [None if value is None or value != value else value for value in values]
 
 

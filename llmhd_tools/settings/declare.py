@@ -51,6 +51,10 @@ class Section:
     needs: ClassVar[tuple[Needs, ...]] = ()
 
     def __post_init__(self) -> None:
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, int) and not isinstance(value, bool) and "float" in str(f.type):
+                object.__setattr__(self, f.name, float(value))  # 40 and 40.0 are one choice, and one in records
         for name, spec in choices_of(type(self)).items():
             check(name, getattr(self, name), spec)
 

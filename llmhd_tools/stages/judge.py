@@ -110,7 +110,7 @@ def parse_thresholds(how: Judging, alpha: float) -> Thresholds:
         start, end, *own = _numbers(name, text, ":", (2, 3))
         if own and own[0] < 1:
             raise UsageError(f"`{name}` {text}: ALPHA must be 1 or more steps")
-        return Moving(start, end, *(own or [alpha]))
+        return Moving(start, end, *(own or [float(alpha)]))
 
     pair, positive, negative = map(moving, ("pair_threshold", "positive_threshold", "negative_threshold"))
     return Thresholds(pair, positive, negative, *_numbers("band", how.band, ",", (3,)))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from llmhd_tools.cli.app import main
 from llmhd_tools.llm.calls import ANSWER_TOKENS, prompt_tokens
-from llmhd_tools.llm.open import open_provider, open_vectors
+from llmhd_tools.llm.open import open_local, open_vectors
 from llmhd_tools.llm.prompts import load_templates, render
 from llmhd_tools.llm.requests import Revise, Score, Summarize
 from llmhd_tools.llm.service.asking import Asker
@@ -19,8 +19,8 @@ ITEMS = ["a castle and a dragon", "a murder and its clues", "a robot on a planet
 
 def test_each_prompt_counts_once_and_answers_stay_the_same() -> None:
     templates = load_templates("books")
-    plain = open_provider("lexical", item_texts=ITEMS)
-    counted = Counted(open_provider("lexical", item_texts=ITEMS), Asker("lexical/1", "", templates))
+    plain = open_local("lexical", item_texts=ITEMS)
+    counted = Counted(open_local("lexical", item_texts=ITEMS), Asker("lexical/1", "", templates))
     score, other = Score("likes dragons", ITEMS[0]), Score("likes dragons", ITEMS[1])
     revise = Revise("likes dragons", (ITEMS[2],), "false-positive")
     asked = [Summarize("u1", tuple(ITEMS)), score, other, score, revise, Score("", ITEMS[0])]

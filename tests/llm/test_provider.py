@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from llmhd_tools.errors import UsageError
-from llmhd_tools.llm.open import open_provider
+from llmhd_tools.llm.open import open_local
 from llmhd_tools.llm.requests import Answer, ItemView, Revise, Score, Summarize, UserView, missing_text
 
 
@@ -22,11 +22,11 @@ def test_an_answer_has_a_value_or_an_error():
 @pytest.mark.parametrize("spec", ["", "lexica", "lexical:", "lexical:x", "openai", ":x"])
 def test_unknown_provider_names_the_known_ones(spec):
     with pytest.raises(UsageError, match="one of: lexical"):
-        open_provider(spec, item_texts=[])
+        open_local(spec, item_texts=[])
 
 
 def test_lexical_opens_by_name():
-    provider = open_provider("lexical", item_texts=["a dragon story"])
+    provider = open_local("lexical", item_texts=["a dragon story"])
     assert provider.name == "lexical/1" and "not a language model" in (provider.notice or "")
 
 

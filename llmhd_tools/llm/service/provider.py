@@ -16,7 +16,7 @@ from llmhd_tools.llm.service.vectors import VectorEngine
 from llmhd_tools.llm.usage import Usage
 
 
-class Service:
+class ServiceProvider:
     """A Provider (see ``provider.py``) over an Engine. Without a client the cache alone answers."""
 
     notice = None
