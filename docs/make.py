@@ -17,6 +17,7 @@ from pathlib import Path
 import llmhd_tools
 from llmhd_tools import settings
 from llmhd_tools.cli.app import GROUPS, main
+from llmhd_tools.cli.help import WHOLE
 from llmhd_tools.files.fields import TYPES, Kind
 from llmhd_tools.files.schema import KINDS
 from llmhd_tools.files.tables import read_table, to_records
@@ -105,6 +106,7 @@ def _kind_section(kind: Kind) -> str:
 def commands_page() -> str:
     """The page about commands, from their help."""
     page = GENERATED + "# Commands\n"
+    WHOLE.set(True)
     for group, commands in GROUPS.items():
         page += f"\n## {group}\n"
         for name in commands:

@@ -50,7 +50,8 @@ def test_llmhd_page_names_options_that_there_are():
 
 def _shown_commands(page):
     """The words of each ``llmhd`` command in a page's code blocks."""
-    blocks = "".join(re.findall(r"^```\w*\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    blocks = "".join(text for language, text in fenced if language != "python")
     for line in blocks.replace("\\\n", " ").splitlines():
         for command in re.findall(r"\b(?:llmhd|llmhd_tools) ([a-z-]+ [^|]*)", line):
             yield shlex.split(command, comments=True)

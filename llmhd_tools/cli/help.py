@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from contextvars import ContextVar
 from typing import Any
 
 from typer.core import TyperCommand
@@ -10,6 +11,9 @@ from typer.core import TyperCommand
 from llmhd_tools.cli.options import needs_here
 from llmhd_tools.registry import STAGED
 from llmhd_tools.settings import asked_for, purpose
+
+WHOLE: ContextVar[bool] = ContextVar("llmhd-help", default=False)  # told whole, as a page of the docs has it
+_METHODS = {"backbone": "lightgcn", "loss": "bpr", "denoise": "none", "negatives": "uniform"}  # unless named
 
 
 class Command(TyperCommand):
@@ -34,7 +38,7 @@ class Command(TyperCommand):
             if param.param_type_name != "option" or (record := param.get_help_record(ctx)) is None:
                 continue
             beside = needs.get(param.name, ())
-            if asked_for(beside, given) or param.name in named:
+            if WHOLE.get() or asked_for(beside, given) or param.name in named:
                 shown.setdefault(getattr(param, "rich_help_panel", None) or "Options", []).append(record)
             else:
                 folded.setdefault(purpose(beside), []).append(param.opts[-1])
@@ -54,13 +58,13 @@ class Command(TyperCommand):
 
             if path in PRESETS:
                 formatter.write(f"\n{path_of(path)}:\n\n{path_of(path).read_text(encoding='utf-8')}")
-        methods = {k: named[k] for k in ("backbone", "denoise", "negatives") if named.get(k)}
+        methods = {k: named[k] for k in _METHODS if named.get(k)}
         if methods and "set" in {param.name for param in self.params}:
             from llmhd_tools.train.methods import describe
 
             if methods.get("denoise") in STAGED:
                 del methods["denoise"]
-            formatter.write(describe({"backbone": "lightgcn", "denoise": "none", "negatives": "uniform"} | methods))
+            formatter.write(describe(_METHODS | methods))
 
 
 def _named(command: Any, ctx: Any) -> dict[str, Any]:
