@@ -162,7 +162,7 @@ def _prune(graph: Graph, seconds: float) -> dict[str, Any]:
     """Of an epoch's samples and five epochs' embeddings, 10 % noisy."""
     from llmhd_tools.core.pruning import NoiseRate
     from llmhd_tools.files.ids import Ids
-    from llmhd_tools.files.tables import Table
+    from llmhd_tools.files.table import Table
     from llmhd_tools.stages.prune import prune
 
     history = [_tables(graph, seed) for seed in range(EPOCHS)]

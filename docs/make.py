@@ -20,7 +20,8 @@ from llmhd_tools.cli.app import GROUPS, main
 from llmhd_tools.cli.help import WHOLE
 from llmhd_tools.files.fields import TYPES, Kind
 from llmhd_tools.files.schema import KINDS
-from llmhd_tools.files.tables import read_table, to_records
+from llmhd_tools.files.table import to_records
+from llmhd_tools.files.tables import read_table
 from llmhd_tools.registry import BACKBONES, DENOISERS, SAMPLERS
 from llmhd_tools.report.layout import lay_out
 from llmhd_tools.train.methods import load

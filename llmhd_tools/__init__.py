@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from llmhd_tools.files.frames import interactions as interactions
     from llmhd_tools.files.kinds import read_any as read
     from llmhd_tools.files.kinds import write_any as write
-    from llmhd_tools.files.tables import Table as Table
+    from llmhd_tools.files.table import Table as Table
     from llmhd_tools.files.tensors import Tensors as Tensors
     from llmhd_tools.llm.open import open_embedder as open_embedder
     from llmhd_tools.llm.open import open_provider as open_provider
@@ -45,7 +45,7 @@ PUBLIC = {
     "read": ("files.kinds", "read_any"),
     "write": ("files.kinds", "write_any"),
     "interactions": ("files.frames", "interactions"),
-    "Table": ("files.tables", "Table"),
+    "Table": ("files.table", "Table"),
     "Tensors": ("files.tensors", "Tensors"),
     "Dataset": ("stages.dataset", "Dataset"),
     "dataset": ("stages.dataset", "dataset_of"),

@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "report": {"core", "files"},
     "testing": {"core", "files", "llm", "stages"},
     "cli": {"core", "files", "importers", "llm", "train", "stages", "measure", "runs", "report"},
-    "__init__": set(),
+    "__init__": {"files", "llm", "measure", "report", "runs", "stages"},  # the public names, each on its first use
     "__main__": {"cli"},
 }
 # Who may import what of others, wherever in the module it stands. Not listed: any of our dependencies is fine.
@@ -47,9 +47,8 @@ ONLY = {
 FILE, BODY = 250, 40  # lines of a file, and of a function without its signature and docstring
 
 # What is larger all the same, and how large. These lists may only shrink.
-LARGE_FILES: dict[str, int] = {"files/tables": 334}
+LARGE_FILES: dict[str, int] = {}
 LONG_FUNCTIONS: dict[str, int] = {
-    "cli/commands/diagnose.command": 51,
     "cli/commands/train_epoch.command": 43,
 }
 

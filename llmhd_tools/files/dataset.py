@@ -17,7 +17,8 @@ from pathlib import Path
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.folder import locked, read_json, write_json
 from llmhd_tools.files.jsonl import Record, write_records
-from llmhd_tools.files.tables import Table, write_table
+from llmhd_tools.files.table import Table
+from llmhd_tools.files.tables import write_table
 
 FILES = tuple(f"{name}.jsonl" for name in ("train", "valid", "test", "interactions", "items", "profiles"))
 RECORD = "import.json"

@@ -9,7 +9,7 @@ import numpy as np
 
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.schema import KINDS
-from llmhd_tools.files.tables import Table, from_columns
+from llmhd_tools.files.table import Table, from_columns
 
 
 def interactions(

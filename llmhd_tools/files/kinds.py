@@ -11,7 +11,8 @@ from llmhd_tools.files.jsonl import Record, read_all, read_records
 from llmhd_tools.files.npz import read_arrays, unpack_json
 from llmhd_tools.files.schema import KINDS, fitting
 from llmhd_tools.files.streams import TABLES, check_output, suffix_of
-from llmhd_tools.files.tables import Table, from_records, read_table, write_table
+from llmhd_tools.files.table import Table, from_records
+from llmhd_tools.files.tables import read_table, write_table
 from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmhd_tools.files.ids import Ids
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.table import Table
 
 PARTS = ("train", "valid", "test")
 NUMBERS = ("rating", "weight", "noise", "timestamp")  # the columns that a source may or may not have

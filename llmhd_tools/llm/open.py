@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from llmhd_tools.errors import UsageError
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.table import Table
 from llmhd_tools.llm.local.lexical import Lexical
 from llmhd_tools.llm.local.lexical_vectors import LexicalVectors
 from llmhd_tools.llm.local.sentences import Embedder, SentenceVectors

@@ -18,7 +18,7 @@ from llmhd_tools.core.seeds import generator
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.jsonl import Record
 from llmhd_tools.files.provenance import made
-from llmhd_tools.files.tables import Table, from_records
+from llmhd_tools.files.table import Table, from_records
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.llm.requests import Provider, Score
 from llmhd_tools.stages.dataset import align, by_user

@@ -13,7 +13,7 @@ from llmhd_tools.core.pruning import predictions
 from llmhd_tools.core.rankers import Dot
 from llmhd_tools.core.ties import Ties
 from llmhd_tools.files.jsonl import Record
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.table import Table
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.measure.ranking import Ranking, check_known
 

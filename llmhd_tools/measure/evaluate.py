@@ -9,7 +9,7 @@ from typing import Any
 from llmhd_tools.errors import UsageError
 from llmhd_tools.files.jsonl import Record
 from llmhd_tools.files.provenance import made
-from llmhd_tools.files.tables import Table, from_records, recode
+from llmhd_tools.files.table import Table, from_records, recode
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.measure.dislikes import disliked_metrics
 from llmhd_tools.measure.known_noise import cut_metrics, noise_metrics

@@ -10,7 +10,7 @@ from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.pruning import predictions
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.jsonl import Record
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.table import Table
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.stages.dataset import Dataset
 from llmhd_tools.stages.edges import Drop

@@ -16,7 +16,7 @@ from llmhd_tools.core.ties import Ties
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.jsonl import Record
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.table import Table
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.notes import many
 

@@ -10,7 +10,7 @@ from llmhd_tools.core.metrics import ByUser
 from llmhd_tools.core.trimming import HeldOut
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.jsonl import Record
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.table import Table
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.measure.ranking import check_known, parse_metrics, rank_metrics
 from llmhd_tools.stages.dataset import Dataset

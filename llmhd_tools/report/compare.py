@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from llmhd_tools.core import comparison
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.jsonl import Record
-from llmhd_tools.files.tables import Table, from_records, to_records
+from llmhd_tools.files.table import Table, from_records, to_records
 from llmhd_tools.report.runs import (
     Run,
     Wanted,

@@ -10,7 +10,8 @@ import numpy as np
 
 from llmhd_tools import notes
 from llmhd_tools.errors import InputError, UsageError
-from llmhd_tools.files.tables import Table, read_table, to_records
+from llmhd_tools.files.table import Table, to_records
+from llmhd_tools.files.tables import read_table
 from llmhd_tools.report.drawing import legend, looks, panels
 from llmhd_tools.report.runs import Run, Wanted, by_row, check_seeds, check_settings, spell
 

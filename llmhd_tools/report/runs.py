@@ -14,7 +14,8 @@ from llmhd_tools import notes
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.folder import read_json
 from llmhd_tools.files.jsonl import Record
-from llmhd_tools.files.tables import read_table, to_records
+from llmhd_tools.files.table import to_records
+from llmhd_tools.files.tables import read_table
 
 Wanted = tuple[str, int | None]  # a metric and the length of its list, such as ("ndcg", 10)
 

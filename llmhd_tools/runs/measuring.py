@@ -9,7 +9,7 @@ import numpy as np
 
 from llmhd_tools import notes
 from llmhd_tools.files.jsonl import Record
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.table import Table
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.measure.dislikes import disliked_metrics
 from llmhd_tools.measure.known_noise import cut_metrics, noise_metrics, numbered, trust_metrics

@@ -8,7 +8,8 @@ from typing import Any
 
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.jsonl import Record
-from llmhd_tools.files.tables import Table, read_table
+from llmhd_tools.files.table import Table
+from llmhd_tools.files.tables import read_table
 from llmhd_tools.files.tensors import Tensors, read_tensors
 from llmhd_tools.llm.open import SERVICE, split_spec
 from llmhd_tools.measure.selection import Selection

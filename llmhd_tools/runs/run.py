@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llmhd_tools.files.tables import Table, from_records
+from llmhd_tools.files.table import Table, from_records
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.llm.requests import Provider, TextProvider
 from llmhd_tools.runs.loop import run_plan

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from llmhd_tools import notes
 from llmhd_tools.errors import UsageError
-from llmhd_tools.files.tables import Table, read_table, write_table
+from llmhd_tools.files.table import Table
+from llmhd_tools.files.tables import read_table, write_table
 from llmhd_tools.files.tensors import Tensors, read_tensors, write_tensors
 from llmhd_tools.llm.requests import Provider, TextProvider
 from llmhd_tools.runs.journal import Journal

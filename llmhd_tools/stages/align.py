@@ -16,7 +16,7 @@ from llmhd_tools.core.seeds import generator
 from llmhd_tools.core.split import split_per_user
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.provenance import made
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.table import Table
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.settings import Aligning, pick
 from llmhd_tools.train.align import align

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import numpy as np
 
 from llmhd_tools.files.jsonl import Record
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.table import Table
 from llmhd_tools.notes import many
 
 _EMPTY = {"nan", "none", "null", "na", "n/a", "<na>", "nat", "nil", "undefined", "(null)"}

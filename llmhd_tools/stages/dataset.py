@@ -11,7 +11,8 @@ from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.metrics import ByUser
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.ids import Ids
-from llmhd_tools.files.tables import Table, by_appearance, read_table
+from llmhd_tools.files.table import Table, by_appearance
+from llmhd_tools.files.tables import read_table
 from llmhd_tools.files.tensors import Tensors, read_tensors
 
 

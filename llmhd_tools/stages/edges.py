@@ -12,7 +12,8 @@ from llmhd_tools.core.arrays import Mask
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.sampling import Samples
 from llmhd_tools.errors import InputError, UsageError
-from llmhd_tools.files.tables import Table, read_table
+from llmhd_tools.files.table import Table
+from llmhd_tools.files.tables import read_table
 from llmhd_tools.stages.dataset import Dataset
 
 

@@ -12,7 +12,7 @@ from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.kinds import read_any
 from llmhd_tools.files.provenance import made
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.table import Table
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.llm.codec import Vector, unpack
 from llmhd_tools.llm.reasons import Reasons

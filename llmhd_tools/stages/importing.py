@@ -11,7 +11,7 @@ from llmhd_tools import notes
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.jsonl import Record, record_writer
 from llmhd_tools.files.provenance import made
-from llmhd_tools.files.tables import Table, to_records
+from llmhd_tools.files.table import Table, to_records
 from llmhd_tools.importers.dates import moment
 from llmhd_tools.importers.source import Interactions, Source
 from llmhd_tools.importers.text import BadRows

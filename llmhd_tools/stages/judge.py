@@ -17,7 +17,7 @@ from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.columns import Column
 from llmhd_tools.files.kinds import read_any
 from llmhd_tools.files.streams import suffix_of
-from llmhd_tools.files.tables import Table, recode
+from llmhd_tools.files.table import Table, recode
 from llmhd_tools.settings import Judging, pick
 from llmhd_tools.stages.dataset import Dataset
 

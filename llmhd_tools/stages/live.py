@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from llmhd_tools.core.arrays import Mask
 from llmhd_tools.core.sampling import Samples
-from llmhd_tools.files.tables import Table, concatenate
+from llmhd_tools.files.table import Table, concatenate
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.llm.requests import Provider
 from llmhd_tools.settings import Judging, Pruning

@@ -14,7 +14,8 @@ from llmhd_tools.core.arrays import Mask
 from llmhd_tools.core.sampling import Samples, draw_negatives, draw_samples
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.provenance import made
-from llmhd_tools.files.tables import Table, read_table
+from llmhd_tools.files.table import Table
+from llmhd_tools.files.tables import read_table
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.settings import Machine, pick
 from llmhd_tools.settings import Model as Choices

@@ -14,7 +14,7 @@ from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.seeds import generator
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.provenance import made
-from llmhd_tools.files.tables import Table, concatenate, recode
+from llmhd_tools.files.table import Table, concatenate, recode
 
 
 def inject_noise(

@@ -14,7 +14,7 @@ from llmhd_tools.core.pruning import NoiseRate
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.columns import Column
 from llmhd_tools.files.provenance import made
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.table import Table
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.llm.requests import Provider, Revise
 from llmhd_tools.llm.untrusted import order_in

@@ -13,7 +13,7 @@ from llmhd_tools.core.arrays import Embeddings
 from llmhd_tools.core.pruning import NoiseRate
 from llmhd_tools.errors import UsageError
 from llmhd_tools.files.provenance import made
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.table import Table
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.settings import Pruning, pick
 from llmhd_tools.stages.dataset import align

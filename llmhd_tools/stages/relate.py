@@ -11,7 +11,7 @@ from llmhd_tools.core.disputed import disputed, favourites
 from llmhd_tools.core.metrics import ByUser
 from llmhd_tools.files.columns import Column
 from llmhd_tools.files.provenance import made
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.table import Table
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.llm.requests import ItemView, Provider, UserView
 from llmhd_tools.settings import Relating, pick

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from llmhd_tools.core.sampling import Samples
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.columns import Column
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.table import Table
 from llmhd_tools.stages.dataset import Dataset
 
 

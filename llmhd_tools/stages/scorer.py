@@ -11,7 +11,7 @@ import numpy as np
 from llmhd_tools import notes
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.streams import open_in, open_out
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.table import Table
 
 
 def judge(command: str, noisy: str, profiles: str, items: str, output: str) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from llmhd_tools.core import split
 from llmhd_tools.core.seeds import generator
 from llmhd_tools.errors import InputError, UsageError
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.table import Table
 
 SPLITS = ("train", "valid", "test")
 LEAVE_ONE_OUT = "leave-one-out"

@@ -7,7 +7,7 @@ import numpy as np
 from llmhd_tools import notes
 from llmhd_tools.core.metrics import ByUser
 from llmhd_tools.files.columns import Column
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.table import Table
 from llmhd_tools.llm.requests import Answer, Provider, Summarize
 from llmhd_tools.stages.dataset import Dataset
 from llmhd_tools.stages.texts import Texts, texts_of

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from llmhd_tools.core import suspicion
 from llmhd_tools.files.columns import Column
 from llmhd_tools.files.provenance import made
-from llmhd_tools.files.tables import Table, recode
+from llmhd_tools.files.table import Table, recode
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.settings import Suspecting, pick
 from llmhd_tools.stages.dataset import Dataset, align

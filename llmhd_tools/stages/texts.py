@@ -11,7 +11,8 @@ import numpy as np
 from llmhd_tools import notes
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.ids import Ids
-from llmhd_tools.files.tables import Table, read_table
+from llmhd_tools.files.table import Table
+from llmhd_tools.files.tables import read_table
 
 Texts = Table | Mapping[str, str]  # of kind items or profiles, or by the id's text
 

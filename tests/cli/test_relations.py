@@ -13,7 +13,7 @@ from llmhd_tools.cli.app import main
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.ids import Ids
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.table import Table
 from llmhd_tools.files.tensors import read_tensors
 from llmhd_tools.settings import Machine
 from llmhd_tools.stages.dataset import Dataset

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.noise import pool_rows, random_pairs
 from llmhd_tools.errors import InputError
-from llmhd_tools.files.tables import from_records
+from llmhd_tools.files.table import from_records
 from llmhd_tools.stages.noise import inject_noise
 
 cells = st.frozensets(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=40)

@@ -15,7 +15,7 @@ from llmhd_tools.core import pruning
 from llmhd_tools.core.pruning import NoiseRate
 from llmhd_tools.core.sampling import Samples
 from llmhd_tools.files.ids import Ids
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.table import Table
 from llmhd_tools.settings import Pruning
 from llmhd_tools.stages.prune import noisy_rows
 

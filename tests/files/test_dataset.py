@@ -14,7 +14,7 @@ import pytest
 from llmhd_tools.errors import InputError
 from llmhd_tools.files import dataset
 from llmhd_tools.files.dataset import FILES, RECORD, dataset_folder, write_dataset
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.table import Table
 
 
 def table(*items: str) -> Table:

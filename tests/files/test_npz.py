@@ -17,7 +17,8 @@ import pytest
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.kinds import read_any
 from llmhd_tools.files.npz import is_sealed, pack_json, read_arrays, unpack_json, write_arrays
-from llmhd_tools.files.tables import Table, read_table, write_table
+from llmhd_tools.files.table import Table
+from llmhd_tools.files.tables import read_table, write_table
 
 ARRAYS: dict[str, Any] = {
     "meta": pack_json({"kind": "interactions", "schema": 1}),

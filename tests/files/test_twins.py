@@ -18,15 +18,8 @@ from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.jsonl import write_records
 from llmhd_tools.files.npz import read_arrays, write_arrays
 from llmhd_tools.files.schema import KINDS
-from llmhd_tools.files.tables import (
-    Table,
-    concatenate,
-    from_records,
-    read_chunks,
-    read_table,
-    write_chunks,
-    write_table,
-)
+from llmhd_tools.files.table import Table, concatenate, from_records
+from llmhd_tools.files.tables import read_chunks, read_table, write_chunks, write_table
 
 Record = dict[str, Any]
 TABLES = [kind for kind in KINDS.values() if {"text", "binary"} <= set(kind.forms)]

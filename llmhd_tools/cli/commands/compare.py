@@ -62,7 +62,8 @@ def command(
       llmhd compare runs/* --split valid --format jsonl
     """
     from llmhd_tools.files.streams import check_output, open_out, suffix_of
-    from llmhd_tools.files.tables import read_table, to_records, write_table
+    from llmhd_tools.files.table import to_records
+    from llmhd_tools.files.tables import read_table, write_table
     from llmhd_tools.report.compare import compare
     from llmhd_tools.report.layout import lay_out
 

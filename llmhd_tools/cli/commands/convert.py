@@ -32,7 +32,8 @@ def command(
     from llmhd_tools.errors import InputError
     from llmhd_tools.files.kinds import read_any
     from llmhd_tools.files.streams import check_output
-    from llmhd_tools.files.tables import Table, write_table
+    from llmhd_tools.files.table import Table
+    from llmhd_tools.files.tables import write_table
 
     check_output(target, [source])
     table = read_any(source, kind)

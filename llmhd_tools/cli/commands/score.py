@@ -12,7 +12,7 @@ from llmhd_tools.cli.session import Session
 from llmhd_tools.settings import Service
 
 if TYPE_CHECKING:
-    from llmhd_tools.files.tables import Table
+    from llmhd_tools.files.table import Table
 
 
 @takes()

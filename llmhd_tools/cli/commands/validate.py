@@ -70,7 +70,7 @@ def _seal(path: str) -> str:
 
 def _size(content: object) -> str:
     from llmhd_tools import notes
-    from llmhd_tools.files.tables import Table
+    from llmhd_tools.files.table import Table
 
     if isinstance(content, Table):
         return notes.many(len(content), "record")

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
-from llmhd_tools.files.tables import Table
+from llmhd_tools.files.table import Table
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.runs.journal import Journal
 from llmhd_tools.runs.plan import Plan

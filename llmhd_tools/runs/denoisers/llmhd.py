@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from llmhd_tools.files.tables import Table, read_table, write_table
+from llmhd_tools.files.table import Table
+from llmhd_tools.files.tables import read_table, write_table
 from llmhd_tools.runs.denoisers import Context
 from llmhd_tools.stages.judge import Judge, Judged
 from llmhd_tools.stages.live import Live

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from llmhd_tools.files.tables import Table, write_table
+from llmhd_tools.files.table import Table
+from llmhd_tools.files.tables import write_table
 from llmhd_tools.files.tensors import read_tensors
 from llmhd_tools.runs.denoisers import Context
 from llmhd_tools.stages.edges import read_relations, relations_of
