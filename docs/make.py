@@ -22,7 +22,7 @@ from llmhd_tools.files.fields import TYPES, Kind
 from llmhd_tools.files.schema import KINDS
 from llmhd_tools.files.table import to_records
 from llmhd_tools.files.tables import read_table
-from llmhd_tools.registry import BACKBONES, DENOISERS, SAMPLERS
+from llmhd_tools.registry import BACKBONES, DENOISERS, OBJECTIVES, SAMPLERS
 from llmhd_tools.report.layout import lay_out
 from llmhd_tools.train.methods import load
 
@@ -153,7 +153,8 @@ def settings_page() -> str:
             spec = settings.choices_of(section)[f.name]
             default = spec.usual or _plain(f.default)
             page += f"| `{f.name}` | {default} | {_range(spec)} | {spec.help} |\n"
-    for kind, names in (("backbone", BACKBONES), ("denoise", DENOISERS), ("negatives", SAMPLERS)):
+    kinds = {"backbone": BACKBONES, "loss": OBJECTIVES, "denoise": DENOISERS, "negatives": SAMPLERS}
+    for kind, names in kinds.items():
         for name in names:
             method = load(kind, name)
             own = dataclasses.fields(method.Options)
@@ -227,7 +228,7 @@ def _signature(called: object) -> str:
     signature = inspect.signature(called)
     kept = [p for n, p in signature.parameters.items() if n != "self"]
     plain = [p.replace(annotation=inspect.Parameter.empty) for p in kept]
-    return str(signature.replace(parameters=plain, return_annotation=inspect.Signature.empty))
+    return str(signature.replace(parameters=plain, return_annotation=inspect.Signature.empty)).replace("'", '"')
 
 
 def _prose(doc: str) -> str:

@@ -36,8 +36,13 @@ def small_dataset(seed: int = 0) -> Dataset:
     return Dataset(graph, Ids([f"u{n}" for n in range(USERS)]), Ids([f"i{n}" for n in range(ITEMS)]), "testing")
 
 
-def check_backbone(backbone: type | str, **choices: Any) -> None:
-    """A class, or the name of one of ours: it trains, learns tastes, repeats itself, and goes on from its file."""
+def check_backbone(backbone: type | str, vectors: Tensors | None = None, **choices: Any) -> None:
+    """A class, or the name of one of ours: it trains, learns tastes, repeats itself, and goes on from its file.
+
+    ``vectors`` are of the items' texts, for one that is made of them.
+    """
+    if vectors is not None:
+        choices["vectors"] = vectors
     for loss in ("bpr", "bce"):
         _check_method("backbone", backbone, loss=loss, **choices)
     model, dataset = _open("backbone", backbone, **choices), small_dataset()
@@ -63,10 +68,10 @@ def check_denoiser(denoiser: type | str, **choices: Any) -> None:
     assert defined, f"{denoiser} is defined for no loss"
 
 
-def check_sampler(sampler: type | str, vectors: Tensors | None = None, **choices: Any) -> None:
+def check_sampler(sampler: type | str, aligned: Tensors | None = None, **choices: Any) -> None:
     """As ``check_backbone``, of how negatives are sampled; none of them may be an item that the user has touched."""
-    _check_method("negatives", sampler, vectors=vectors, **choices)
-    model = _open("negatives", sampler, vectors=vectors, **choices)
+    _check_method("negatives", sampler, aligned=aligned, **choices)
+    model = _open("negatives", sampler, aligned=aligned, **choices)
     for _ in range(2):
         model.train()
         drawn = model.draw()
@@ -93,7 +98,7 @@ def _check_method(kind: str, method: type | str, **choices: Any) -> None:
 
 def _open(kind: str, method: type | str, start: Tensors | None = None, **choices: Any) -> Model:
     name = method if isinstance(method, str) else f"{method.__module__}:{method.__qualname__}"
-    more: dict[str, Any] = {key: choices.pop(key) for key in ("vectors",) if key in choices}
+    more: dict[str, Any] = {key: choices.pop(key) for key in ("vectors", "aligned") if key in choices}
     return Model(small_dataset(), machine=Machine("cpu", 1), start=start, **more, **{**_SMALL, **choices, kind: name})
 
 

@@ -26,12 +26,20 @@ from llmhd_tools.testing import (
 )
 from llmhd_tools.train.backbones.lightgcn import LightGCN
 from llmhd_tools.train.denoisers.t_ce import TCE
+from llmhd_tools.train.methods import load
 from llmhd_tools.train.samplers.uniform import Uniform
+
+
+def small_vectors():
+    data, rng = small_dataset(), np.random.default_rng(1)
+    sides = {"user": rng.normal(size=(40, 4)), "item": rng.normal(size=(24, 4))}
+    return Tensors("vectors", {k: v.astype(np.float32) for k, v in sides.items()}, data.users, data.items)
 
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_our_backbones(name):
-    check_backbone(name)
+    method = load("backbone", name)
+    check_backbone(name, small_vectors() if method.texts else None, **method.defaults)
 
 
 @pytest.mark.parametrize("name", DENOISERS)
@@ -41,12 +49,7 @@ def test_our_denoisers(name):
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_our_samplers(name):
-    vectors = None
-    if name == "semantic":
-        data, rng = small_dataset(), np.random.default_rng(1)
-        sides = {"user": rng.normal(size=(40, 4)), "item": rng.normal(size=(24, 4))}
-        vectors = Tensors("vectors", {k: v.astype(np.float32) for k, v in sides.items()}, data.users, data.items)
-    check_sampler(name, vectors)
+    check_sampler(name, small_vectors() if name == "semantic" else None)
 
 
 def test_our_provider():

@@ -24,6 +24,7 @@ from llmhd_tools.stages.dataset import dataset_of
 from llmhd_tools.stages.judge import pick_rule, tell
 from llmhd_tools.stages.model import Model
 from llmhd_tools.stages.model_file import config_of
+from llmhd_tools.train.methods import load
 
 
 def run_plan(
@@ -83,7 +84,8 @@ def _open(
     if embeds(plan, given):
         assert texts is not None and embedder is not None
         aligned = texts.vectors(inputs.train, embedder, config.seed)
-    model = Model(dataset, plan.training, machine=plan.machine, start=start, vectors=aligned)
+    vectors = inputs.vectors if load("backbone", config.backbone).texts else None
+    model = Model(dataset, plan.training, machine=plan.machine, start=start, vectors=vectors, aligned=aligned)
     journal.begin()
     history = deque(maxlen=plan.staging.window)  # type: ignore[var-annotated]
     if keeps_history := plan.staged or plan.cleans:

@@ -95,4 +95,6 @@ class _Epoch:
 
     def report(self) -> tuple[Table, Table]:
         """The noisy rows of all batches, judged, and what became of them; ``row`` counts the samples trained on."""
-        return concatenate(self._judged), concatenate(self._verdicts)
+        judged = concatenate(self._judged)
+        judged.columns["noisy_rows"] = np.full(len(judged), len(judged), dtype=np.int64)
+        return judged, concatenate(self._verdicts)

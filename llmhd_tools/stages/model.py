@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from llmhd_tools.core.arrays import Mask
 from llmhd_tools.core.sampling import Samples, draw_negatives, draw_samples
-from llmhd_tools.errors import InputError
+from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.provenance import made
 from llmhd_tools.files.table import Table
 from llmhd_tools.files.tables import read_table
@@ -27,6 +27,7 @@ from llmhd_tools.stages.samples import samples_of, table_of
 from llmhd_tools.train import samplers
 from llmhd_tools.train.distributed.ranks import Ranks
 from llmhd_tools.train.distributed.trainer import ShardedTrainer
+from llmhd_tools.train.methods import load
 from llmhd_tools.train.ops.threads import use_threads
 from llmhd_tools.train.state import State, Trust
 from llmhd_tools.train.trainer import Trainer, pick_device
@@ -47,20 +48,24 @@ class Model:
         start: Tensors | None = None,
         edges: Edges | None = None,
         vectors: Tensors | None = None,
+        aligned: Tensors | None = None,
         **choices: Any,
     ) -> None:
         """At its beginning, or where the file ``start`` left it.
 
-        ``edges`` says which pairs left or joined the graph, ``vectors`` are aligned text vectors for semantic negatives,
-        ``choices`` are those of ``settings.Model`` by name. Raises InputError where ``start`` is of another dataset or not
-        whole, UsageError where a choice contradicts it, DeviceError where there is no such device.
+        ``edges`` says which pairs left or joined the graph. ``vectors`` are of the items' texts, for backbones that are made
+        of them, and ``aligned`` of users' and items', for semantic negatives. ``choices`` are those of ``settings.Model``
+        by name. Raises InputError where ``start`` is of another dataset or not whole, UsageError where a choice
+        contradicts it, DeviceError where there is no such device.
         """
         self.dataset, self.machine = dataset, machine or Machine()
         self.config = config = config_of(pick(Choices, how, choices), dataset, start)
-        self.edges, self.vectors = edges or Edges(), vectors
+        self.edges, self.vectors, self.aligned = edges or Edges(), vectors, aligned
         self.edges.check(config.denoise)
-        aligned = vectors.aligned(dataset.users, dataset.items) if vectors else None
-        self.sampler = samplers.build(config, dataset.graph, aligned)
+        if vectors is not None and not load("backbone", config.backbone).texts:
+            raise UsageError(f"`backbone` {config.backbone} looks at no texts; leave out `vectors`")
+        relevance = aligned.aligned(dataset.users, dataset.items) if aligned else None
+        self.sampler = samplers.build(config, dataset.graph, relevance)
         if start and ((kept := groups_of(start)["sampler"]) or self.sampler.state()):
             self.sampler.restore(kept)
         self.processes = Ranks.here.size if Ranks.here else 1
@@ -100,7 +105,8 @@ class Model:
         if self.processes > 1:
             return ShardedTrainer(self.config, graph, self.machine.device, self.machine.threads, state, edges)
         use_threads(self.machine.threads)
-        return Trainer(self.config, graph, pick_device(self.machine.device), state, edges)
+        texts = self.vectors.rows("item", self.dataset.items) if self.vectors else None
+        return Trainer(self.config, graph, pick_device(self.machine.device), state, edges, texts)
 
     def train(self, samples: Table | None = None, judge: Judge | Table | None = None, **choices: Any) -> Tensors:
         """Train one epoch on ``samples`` (else on the epoch's own draw), without what the judge drops; its embeddings.
@@ -148,8 +154,9 @@ class Model:
         if judge is not None:
             params |= judge.params(self.config.loss)
             inputs |= judge.inputs()
-        if self.vectors is not None:
-            inputs["vectors"] = self.vectors.digest()
+        for name, texts in (("vectors", self.vectors), ("aligned", self.aligned)):
+            if texts is not None:
+                inputs[name] = texts.digest()
         return made("train-epoch", params, inputs | self.edges.inputs())
 
     def _draw(self, epoch: int) -> Samples:

@@ -9,7 +9,7 @@ import pytest
 from toys import CPU, random_graph
 
 from llmhd_tools.core.sampling import draw_samples
-from llmhd_tools.registry import BACKBONES, DENOISERS
+from llmhd_tools.registry import BACKBONES, DENOISERS, OBJECTIVES
 from llmhd_tools.train.config import Config
 from llmhd_tools.train.methods import load
 from llmhd_tools.train.ops.captured import Buffers, StaticStep
@@ -72,9 +72,9 @@ def test_a_cpu_steps_plainly():
 
 
 def test_what_calls_itself_static_neither_counts_distinct_values_nor_reads_the_step():
-    static = {name for kind in ("backbone", "denoise") for name in (BACKBONES if kind == "backbone" else DENOISERS)
-              if load(kind, name).static}  # fmt: skip
-    assert static == {"lightgcn", "none"}
-    for kind, name in (("backbone", "lightgcn"), ("denoise", "none")):
+    kinds = {"backbone": BACKBONES, "loss": OBJECTIVES, "denoise": DENOISERS}
+    static = [(kind, name) for kind, names in kinds.items() for name in names if load(kind, name).static]
+    assert {name for _, name in static} == {"lightgcn", "mf", "alpharec", "bpr", "bce", "none"}
+    for kind, name in static:
         source = inspect.getsource(inspect.getmodule(load(kind, name)))
         assert not any(word in source for word in ("batch.step", "unique", "counted", ".item()", "nonzero", ".cpu("))

@@ -32,21 +32,26 @@ def start(backbone, denoise, negatives, loss, model=None):
     graph = random_graph(20, 15, seed=1)
     dataset = Dataset(graph, Ids(list(range(20))), Ids(list(range(15))), "digest")
     chosen = {"backbone": backbone, "denoise": denoise, "negatives": negatives, "loss": loss}
-    chosen |= {"dim": 4, "layers": 2, "batch": 16, "lr": 0.05}
+    chosen |= {"dim": 4, "layers": 2, "batch": 16, "lr": 0.05} | load("backbone", backbone).defaults
     words = [word for method in (backbone, denoise, negatives) for word in WORDS.get(method, [])]
     vectors = None
-    if negatives == "semantic":
+    if negatives == "semantic" or backbone == "alpharec":
         rng = np.random.default_rng(7)
         sides = {side: rng.normal(size=(n, 3)).astype(np.float32) for side, n in (("user", 20), ("item", 15))}
         vectors = Tensors("vectors", sides, dataset.users, dataset.items)
     given = {} if model else chosen | {"set": tuple(words)}
-    return Model(dataset, machine=Machine("cpu", 1), start=model, vectors=vectors, **given)
+    aligned, texts = (vectors, None) if negatives == "semantic" else (None, vectors)
+    return Model(dataset, machine=Machine("cpu", 1), start=model, vectors=texts, aligned=aligned, **given)
 
 
 @pytest.mark.parametrize(("backbone", "denoise", "negatives", "loss"), ALL)
 def test_three_epochs_are_three_times_one(tmp_path, backbone, denoise, negatives, loss):
     if loss in load("denoise", denoise).undefined:
         with pytest.raises(UsageError, match=f"`denoise` {denoise} is not defined for `loss` {loss}: "):
+            start(backbone, denoise, negatives, loss)
+        return
+    if load("denoise", denoise).ids and not load("backbone", backbone).ids:
+        with pytest.raises(UsageError, match=f"`denoise` {denoise} weighs edges by the embeddings of ids"):
             start(backbone, denoise, negatives, loss)
         return
     whole = start(backbone, denoise, negatives, loss)

@@ -44,8 +44,8 @@ def test_every_option_has_help_and_a_default_that_it_accepts(kind, name):
 @pytest.mark.parametrize(("kind", "name"), METHODS)
 def test_the_page_about_methods_names_everything(kind, name):
     assert f"`{name}`" in PAGE
-    for option, field in options_of(kind, name).items():
-        assert f"`{option.replace('_', '-')}={field.default}`" in PAGE, option
+    for option in options_of(kind, name):
+        assert f"`{option.replace('_', '-')}`" in PAGE, option
     for loss, reason in getattr(load(kind, name), "undefined", {}).items():
         assert f"`{loss}`" in PAGE and reason.split(",")[0] in PAGE
 

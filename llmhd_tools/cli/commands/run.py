@@ -40,7 +40,7 @@ _ASKING = (
         Service: _ASKING,
         "items": _ASKING,
         "profiles": _ASKING,
-        "vectors": ({"clean": "graph"},),
+        "vectors": ({"clean": "graph"}, {"backbone": "alpharec"}),
         "aligned": ({"negatives": "semantic"}, {"denoise": "llmhni"}),
     },
     strict=("vectors", "aligned"),
@@ -80,7 +80,9 @@ def command(
     test: Annotated[File, file("--test", "Measured once, at the best epoch.")] = None,
     items: Annotated[File, file("--items", "Item texts, for llmhd, llmhni and --clean.")] = None,
     profiles: Annotated[File, file("--profiles", "User profiles; else summarised from TRAIN.")] = None,
-    vectors: Annotated[File, file("--vectors", "Text vectors of the items (embed, align), for --clean.")] = None,
+    vectors: Annotated[
+        File, file("--vectors", "Vectors of the items' texts (embed, align), for --clean and --backbone alpharec.")
+    ] = None,
     aligned: Annotated[
         File, file("--aligned", "Aligned text vectors (align), for --negatives semantic; else made of the texts.")
     ] = None,

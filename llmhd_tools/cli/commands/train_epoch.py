@@ -50,6 +50,7 @@ def command(
     relations: Annotated[
         File, file("--relations", "Judged pairs: noisy ones leave the graph, hard ones enter it.")
     ] = None,
+    vectors: Annotated[File, file("--vectors", "Vectors of the items' texts (embed), for --backbone alpharec.")] = None,
     aligned: Annotated[File, file("--aligned", "Aligned text vectors, for --negatives semantic.")] = None,
     embeddings: Annotated[File, file("--embeddings", "Where to write the final embeddings.")] = None,
     next_: Annotated[File, file("--next", "Where to write the coming epoch's samples.")] = None,
@@ -97,7 +98,7 @@ def command(
     from llmhd_tools.stages.model import Model as Recommender
 
     outputs = [output, embeddings, next_, verdicts, record]
-    inputs = [train, model, samples, judged, drop, relations, aligned, profiles, items, *history]
+    inputs = [train, model, samples, judged, drop, relations, vectors, aligned, profiles, items, *history]
     for number, path in enumerate(outputs):
         check_output(path, [*inputs, *outputs[:number]])
     for path in (output, embeddings):
@@ -111,8 +112,10 @@ def command(
         read_drop(drop, dataset, profiling.confidence) if drop else None,
         read_relations(relations, dataset) if relations else None,
     )
-    vectors = read_tensors(aligned, "vectors") if aligned else None
-    recommender = Recommender(dataset, choices, machine=machine, start=start, edges=edges, vectors=vectors)
+    texts, relevance = (read_tensors(path, "vectors") if path else None for path in (vectors, aligned))
+    recommender = Recommender(
+        dataset, choices, machine=machine, start=start, edges=edges, vectors=texts, aligned=relevance
+    )
     config = recommender.config
     pick_rule(judging.rule, config.loss)
     if (judged or live) and config.denoise != "none":
