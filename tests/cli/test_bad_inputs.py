@@ -362,7 +362,7 @@ def test_usage(capfd: pytest.CaptureFixture[str], folder: Path, name: str) -> No
         ("update-profiles", "--scope some", "choose from noisy, all"),
         ("convert", "--kind spells", "--kind spells is unknown"),
         ("import", "--split 1:2", "--split '1:2' is not three shares"),
-        ("import", "--split-by luck", "--split-by luck is unknown"),
+        ("import", "--split-by luck", "--split-by 'luck' is unknown"),
         ("import", "--min-rating 3", "--min-rating needs ratings"),
         ("import", "--min-rating nan", "--min-rating"),
         ("run", "--select fame@10", "fame"),

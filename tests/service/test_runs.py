@@ -167,7 +167,7 @@ def test_dry_run_shows_a_long_prompt_in_few_lines(shop, llmhd):
     one = [{"user": "u0", "item": f"i{n}"} for n in range(400)]
     Path("train.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in one))
     done = llmhd("summarize", "train.jsonl", "--items", "items.jsonl", "--dry-run", server="http://h/v1")
-    assert done.returncode == 0 and "1 requests" in done.stderr and "more lines …" in done.stderr
+    assert done.returncode == 0 and "1 requests" in done.stderr and "lines more)" in done.stderr
     assert done.stderr.count("\n") < 40 and "A book about 0." in done.stderr
 
 
