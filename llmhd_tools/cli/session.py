@@ -189,9 +189,10 @@ def _interruptible(cache: str | None) -> Iterator[None]:
     from llmhd_tools.llm.cache import default_path
 
     def stop(_number: int, _frame: object) -> NoReturn:
-        # the signal may come between the making of a coroutine and its first step, and Python would tell of that
-        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
         raise _Terminated
+
+    # a signal may come between the making of a coroutine and its first step, and Python would tell of that
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
 
     main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGTERM, stop) if main else None

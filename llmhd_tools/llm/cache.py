@@ -53,10 +53,10 @@ class Cache:
 
     def _open(self) -> None:
         if self._one("PRAGMA application_id") not in (0, APPLICATION):
-            raise InputError("is a database of another program; name another file with --cache", where=self.path)
+            raise InputError("is a database of another program; name another file with `cache`", where=self.path)
         tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if tables and "answers" not in tables:
-            raise InputError("is a database of another program; name another file with --cache", where=self.path)
+            raise InputError("is a database of another program; name another file with `cache`", where=self.path)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("PRAGMA wal_autocheckpoint=8192")  # pages; a checkpoint waits for the disk
@@ -137,7 +137,7 @@ class Cache:
 
     def _damaged(self, error: sqlite3.Error) -> InputError:
         return InputError(
-            f"cannot be used as the cache ({error}); move it away or name another --cache", where=self.path
+            f"cannot be used as the cache ({error}); move it away or name another `cache`", where=self.path
         )
 
 

@@ -81,7 +81,7 @@ def test_a_cache_cut_anywhere_is_refused_or_right(tmp_path):
 @pytest.mark.parametrize("content", [b"not a database", b"x" * 5000])
 def test_another_file_is_refused_and_left_alone(content, tmp_path):
     (tmp_path / "c").write_bytes(content)
-    with pytest.raises(InputError, match="--cache"):
+    with pytest.raises(InputError, match="`cache`"):
         Cache(tmp_path / "c")
     assert (tmp_path / "c").read_bytes() == content
 

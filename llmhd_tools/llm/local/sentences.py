@@ -42,7 +42,7 @@ class Sentences:
             from sentence_transformers import SentenceTransformer
         except ImportError:
             raise UsageError(
-                "--llm embed:MODEL needs sentence-transformers: pip install 'llmhd-tools[local]'"
+                "`llm` embed:MODEL needs sentence-transformers: pip install 'llmhd-tools[local]'"
             ) from None
         try:
             self._model = SentenceTransformer(model)

@@ -34,7 +34,7 @@ class Cuts:
         """For a person, if there is something to say."""
         parts = []
         if self.items:
-            parts.append(f"{self.prompts:,} prompts went without {self.items:,} items (--budget)")
+            parts.append(f"{self.prompts:,} prompts went without {self.items:,} items (`budget`)")
         if self.texts:
             parts.append(f"{self.texts:,} texts were cut to {ITEM_CHARS:,} (items) or {PROFILE_CHARS:,} characters")
         return "; ".join(parts) or None

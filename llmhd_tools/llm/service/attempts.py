@@ -101,7 +101,7 @@ class Attempts:
             self._stop_denied()
 
     def _stop_denied(self) -> NoReturn:
-        self._stop(f"{self._denial}; check the key (OPENAI_API_KEY, --api-key-file) and what it may do")
+        self._stop(f"{self._denial}; check the key (OPENAI_API_KEY, `api_key_file`) and what it may do")
 
     def _stop(self, reason: str) -> NoReturn:
         self.over = ServiceError(reason)
@@ -128,5 +128,5 @@ class Attempts:
 
 
 def _advised(fault: Retry) -> str:
-    more = "; a slow service may need a longer --deadline or fewer --max-in-flight" * fault.mute
+    more = "; a slow service may need a longer `deadline` or fewer `max_in_flight`" * fault.mute
     return f"{fault}; run the same command again to go on{more}"

@@ -57,7 +57,7 @@ def open_endpoint(
     headers = _headers(os.environ.get("OPENAI_CUSTOM_HEADERS", ""), "OPENAI_CUSTOM_HEADERS")
     headers |= _headers(_read(header_file, "the headers"), header_file) if header_file else {}
     if key_header is not None and not _HEADER.fullmatch(key_header):
-        raise UsageError(f"--key-header '{key_header}' is no name of a header, such as api-key")
+        raise UsageError(f"`key_header` '{key_header}' is no name of a header, such as api-key")
     name = BEARER if key_header is None or key_header.lower() == BEARER.lower() else key_header
     return Endpoint(url, query, read_key(key_file, url), name, headers)
 
@@ -74,11 +74,11 @@ def address(base_url: str | None) -> tuple[str, dict[str, str]]:
     except ValueError:
         sound = False
     if not sound or any(mark.isspace() or not mark.isprintable() for mark in url) or parts.fragment:
-        raise UsageError("--base-url (or OPENAI_BASE_URL) is not an http(s) address such as http://localhost:8000/v1")
+        raise UsageError("`base_url` (or OPENAI_BASE_URL) is not an http(s) address such as http://localhost:8000/v1")
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     if parts.username or parts.password or any(map(_SECRET.search, query)):
         raise UsageError(
-            "--base-url (or OPENAI_BASE_URL) holds a password or a key; use OPENAI_API_KEY, --api-key-file or --header-file"
+            "`base_url` (or OPENAI_BASE_URL) holds a password or a key; use OPENAI_API_KEY, `api_key_file` or `header_file`"
         )
     path = parts.path.rstrip("/")
     for end in _PATHS:
@@ -90,7 +90,7 @@ def read_key(path: str | None, url: str) -> str:
     """The key: from a file, or from OPENAI_API_KEY; an endpoint of one's own may do without."""
     key = _read(path, "the key").strip() if path else os.environ.get("OPENAI_API_KEY", "").strip()
     if not key and url == BASE_URL:
-        raise UsageError("no key: set OPENAI_API_KEY or give --api-key-file, or --base-url for a service of your own")
+        raise UsageError("no key: set OPENAI_API_KEY or give `api_key_file`, or `base_url` for a service of your own")
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise InputError("the key holds characters that no key has", where=path or "OPENAI_API_KEY")
     return key or "none"

@@ -120,7 +120,7 @@ class Engine:
             slot.next = found
             if self._attempts is None:
                 where = self._cache.path
-                raise InputError("does not hold an answer that is needed; run again without --offline", where=where)
+                raise InputError("does not hold an answer that is needed; run again without `offline`", where=where)
             self._open[key] = slot
             self._todo.append(slot)
         return True

@@ -57,7 +57,7 @@ class Fallbacks:
         body = asked.body
         if _has_system(body) and _SYSTEM.search(refusal) and _NOT.search(refusal):
             self._no_system = True
-            notes.note("the model takes no system message: the role goes into the user message (as by --no-system)")
+            notes.note("the model takes no system message: the role goes into the user message (as by `no_system`)")
             return True
         top = body.get("top_logprobs")
         if top and _LOGPROBS.search(refusal):

@@ -21,14 +21,14 @@ def parse_params(given: Sequence[str], expected: bool = False) -> dict[str, Any]
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name or name in _OURS or name in params:
-            raise UsageError(f"--param '{text}' is not NAME=VALUE, or its name is taken")
+            raise UsageError(f"`param` '{text}' is not NAME=VALUE, or its name is taken")
         try:
             params[name] = json.loads(value)
         except ValueError:
             params[name] = value
     top = params.get("top_logprobs")
     if "top_logprobs" in params and not expected:
-        raise UsageError("--param top_logprobs is for --expected-score; give that or leave it out")
+        raise UsageError("`param` top_logprobs is for `expected_score`; give that or leave it out")
     if top is not None and not (type(top) is int and 1 <= top <= TOP_LOGPROBS):
-        raise UsageError(f"--param top_logprobs={top} is not a whole number from 1 to {TOP_LOGPROBS}")
+        raise UsageError(f"`param` top_logprobs={top} is not a whole number from 1 to {TOP_LOGPROBS}")
     return params

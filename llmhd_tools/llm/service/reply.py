@@ -38,14 +38,14 @@ def read_response(status: int, headers: Mapping[str, str], body: bytes, read: Ca
     if words.used_up(status):
         raise ServiceError(_used_up(f"{status}, {told}"))
     if status == 401:
-        raise ServiceError(f"the service refuses the key (401, {told}); check OPENAI_API_KEY or --api-key-file")
+        raise ServiceError(f"the service refuses the key (401, {told}); check OPENAI_API_KEY or `api_key_file`")
     if status == 404:
         raise ServiceError(
-            f"the service does not know the model or the address (404, {told}); check --llm and --base-url"
+            f"the service does not know the model or the address (404, {told}); check `llm` and `base_url`"
         )
     if 300 <= status < 400:
         raise ServiceError(
-            f"the service redirects ({status}), which is not followed; give the final address to --base-url"
+            f"the service redirects ({status}), which is not followed; give the final address to `base_url`"
         )
     if status in (408, 409, 425, 429) or status >= 500:
         raise Retry(

@@ -39,7 +39,7 @@ class XSimGCL(SimGCL):
     def __init__(self, config: Config, graph: Graph, device: torch.device) -> None:
         super().__init__(config, graph, device)
         if self.options.layer > config.layers:
-            raise UsageError(f"--set layer={self.options.layer}: there are {config.layers} layers to contrast with")
+            raise UsageError(f"`set` layer={self.options.layer}: there are {config.layers} layers to contrast with")
 
     def forward(self, params: Params, batch: Batch, operator: Operator | None = None) -> Rows:
         """Noisy rows, and the mean contrast of each side's distinct nodes with one of their layers."""
