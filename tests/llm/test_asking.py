@@ -24,7 +24,7 @@ def test_a_long_history_keeps_to_the_budget_and_says_what_it_lost():
         text = question.call.body["messages"][1]["content"]
         kept = [item for item in ITEMS if item in text]
         assert 700 < prompt_tokens(question.call.body["messages"]) <= 800
-        assert (asker.cuts.prompts, asker.cuts.items) == (1, 200 - len(kept)) and "--budget" in str(asker.cuts.note())
+        assert (asker.cuts.prompts, asker.cuts.items) == (1, 200 - len(kept)) and "`budget`" in str(asker.cuts.note())
         assert [text.index(item) for item in kept] == sorted(text.index(item) for item in kept)  # in their own order
         assert asked(request, budget=800)[1].call == question.call
     assert asked(Summarize("u", ITEMS))[0].cuts.note() is None
