@@ -88,7 +88,10 @@ def test_a_config_file_may_hold_more_than_a_run_needs(capfd: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        (f"{RUN} --vectors @vectors.npz", "--vectors is for --clean graph; ask for that or leave it out"),
+        (
+            f"{RUN} --vectors @vectors.npz",
+            "--vectors is for --clean graph, or --backbone alpharec; ask for that or leave it out",
+        ),
         (
             f"{RUN} {TEXTS} --usage @usage.jsonl",
             "--usage is for --denoise llmhd, or --denoise llmhni, or --negatives semantic, or",

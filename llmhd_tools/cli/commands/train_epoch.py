@@ -108,14 +108,10 @@ def command(
     unused = find_unused(context)
     start = read_tensors(model, "model") if model else None
     dataset = read_dataset(train)
-    edges = Edges(
-        read_drop(drop, dataset, profiling.confidence) if drop else None,
-        read_relations(relations, dataset) if relations else None,
-    )
-    texts, relevance = (read_tensors(path, "vectors") if path else None for path in (vectors, aligned))
-    recommender = Recommender(
-        dataset, choices, machine=machine, start=start, edges=edges, vectors=texts, aligned=relevance
-    )
+    dropped = read_drop(drop, dataset, profiling.confidence) if drop else None
+    edges = Edges(dropped, read_relations(relations, dataset) if relations else None)
+    texts = {name: read_tensors(path, "vectors") for name, path in (("vectors", vectors), ("aligned", aligned)) if path}
+    recommender = Recommender(dataset, choices, machine=machine, start=start, edges=edges, **texts)
     config = recommender.config
     pick_rule(judging.rule, config.loss)
     if (judged or live) and config.denoise != "none":
