@@ -22,6 +22,9 @@ GROUPS = {
         "inject-noise": "inject_noise",
         "convert": "convert",
         "validate": "validate",
+        "stat": "stat",
+        "view": "view",
+        "doctor": "doctor",
     },
     "Language model": {
         "embed": "embed",
@@ -49,6 +52,9 @@ Small commands over JSONL and NPZ files, joined by pipes. Data goes to stdout, t
 1 input or check failed, 2 usage, 3 LLM service, 4 device or memory, 70 our bug, 130 interrupted, 141 reader gone."""
 
 
+_WORDS = {"help_option_names": ["-h", "--help"]}
+
+
 def _version(value: bool) -> None:
     if value:
         typer.echo(f"llmhd {__version__}")
@@ -61,6 +67,15 @@ REMOVED = {
     "--threshold-alpha": "the third number of --pair-threshold 7:3:5000 and its like",
     "--clean-vectors": "--vectors",
 }
+# what people call a command that has another name here
+MEANT = {
+    "clean": "denoise", "filter": "denoise", "detect": "suspect", "find": "suspect", "predict": "recommend",
+    "rank": "recommend", "topk": "recommend", "similar": "recommend --like", "why": "explain", "stats": "stat",
+    "info": "stat", "describe": "stat", "summary": "stat", "provenance": "stat", "head": "view --limit 10",
+    "show": "view", "cat": "view", "query": "view", "split": "import", "load": "import", "export": "convert",
+    "train": "run", "fit-model": "fit", "test": "evaluate", "eval": "evaluate", "check": "validate",
+    "env": "doctor", "profile": "summarize", "profiles": "summarize", "runs": "compare", "ensemble": "blend",
+}  # fmt: skip
 MODULES = {name: module for commands in GROUPS.values() for name, module in commands.items()}
 
 
@@ -72,7 +87,9 @@ class _Grouped(TyperGroup):
         return list(MODULES)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """One command; None where there is none of this name."""
+        """One command; None where there is none of this name. Raises UsageError with the name that is likely meant."""
+        if cmd_name not in MODULES and MEANT.get(cmd_name, "").split(" ")[0] in MODULES:
+            raise UsageError(f"there is no command '{cmd_name}'; `llmhd {MEANT[cmd_name]}` may be what you mean")
         return build_command(cmd_name) if cmd_name in MODULES else None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -87,13 +104,13 @@ def _load(name: str) -> Any:
 
 
 def _typer(**more: Any) -> typer.Typer:
-    return typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False, **more)
+    return typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=_WORDS, **more)
 
 
 def build_command(name: str) -> Any:
     """One command, with all its options. Raises KeyError for a name that is none."""
-    app = _typer()
-    app.command(name, cls=Command)(expand(_load(name)))
+    app = _typer(add_completion=False)
+    app.command(name, cls=Command, context_settings=_WORDS)(expand(_load(name)))
     return typer.main.get_command(app)
 
 
@@ -116,6 +133,8 @@ def build_app() -> Any:
 def _invoke(args: list[str]) -> int | None:
     """Run the app without click's own handling of errors, which takes a reader that is gone for a plain failure."""
     app = build_app()
+    if "_LLMHD_COMPLETE" in os.environ:  # the shell asks what may come next
+        app.main([], prog_name="llmhd")
     try:
         with app.make_context("llmhd", list(args)) as context:
             code: int | None = app.invoke(context)
@@ -131,6 +150,8 @@ def _invoke(args: list[str]) -> int | None:
 def main(args: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     args = sys.argv[1:] if args is None else args
+    if args[:1] == ["help"]:
+        args = [*args[1:2], "--help"]
     name = f"llmhd {args[0]}" if args and args[0] in MODULES else "llmhd"
     console.listen(args[0] if name != "llmhd" else name)
     # Numpy is loaded after this. Threads of its products would spin while they wait for the next block of rows, and

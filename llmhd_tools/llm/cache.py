@@ -102,6 +102,9 @@ class Cache:
         finally:
             self._db.close()
 
+    def __len__(self) -> int:
+        return int(self._one("SELECT count(*) FROM answers"))
+
     def rows(self) -> Iterator[tuple[str, str, str, str, float, Reply]]:
         """Key, host, model, template, time and reply of every whole row, by key."""
         try:

@@ -79,7 +79,7 @@ def test_rows_and_gradients_are_the_definition(monkeypatch, layers, tile):
         assert rows.regularised is rows.final
         (rows.final * weight).sum().backward()
         for name, leaf in leaves.items():
-            assert params[name].grad.numpy() == pytest.approx(leaf.grad.numpy(), abs=2e-5), name
+            assert params[name].grad.numpy() == pytest.approx(leaf.grad.numpy(), rel=1e-5, abs=2e-5), name
     assert model.final(params).numpy() == pytest.approx(z.detach().numpy(), abs=1e-6)
     assert model.tables(params).detach().numpy() == pytest.approx(z.detach().numpy(), abs=1e-6)
 
@@ -107,7 +107,7 @@ def test_gradients_of_whole_tables_are_the_definition():
     z.sigmoid().sum().backward()
     model.tables(params).sigmoid().sum().backward()
     for name, leaf in leaves.items():
-        assert params[name].grad.numpy() == pytest.approx(leaf.grad.numpy(), abs=2e-5), name
+        assert params[name].grad.numpy() == pytest.approx(leaf.grad.numpy(), rel=1e-5, abs=2e-5), name
 
 
 def test_layers_have_unit_rows_and_evaluation_draws_nothing():
@@ -156,4 +156,4 @@ def test_gradients_through_a_thinned_operator(layers):
     model.start_epoch(params, 1, graph)  # the same draw again
     model.forward(params, batch).final.sigmoid().sum().backward()
     for name, leaf in leaves.items():
-        assert params[name].grad.numpy() == pytest.approx(leaf.grad.numpy(), abs=2e-5), name
+        assert params[name].grad.numpy() == pytest.approx(leaf.grad.numpy(), rel=1e-5, abs=2e-5), name
