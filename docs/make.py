@@ -22,7 +22,7 @@ from llmhd_tools.files.fields import TYPES, Kind
 from llmhd_tools.files.schema import KINDS
 from llmhd_tools.files.table import to_records
 from llmhd_tools.files.tables import read_table
-from llmhd_tools.registry import BACKBONES, DENOISERS, OBJECTIVES, SAMPLERS
+from llmhd_tools.registry import BACKBONES, DENOISERS, FITTED, OBJECTIVES, SAMPLERS
 from llmhd_tools.report.layout import lay_out
 from llmhd_tools.train.methods import load
 
@@ -153,14 +153,15 @@ def settings_page() -> str:
             spec = settings.choices_of(section)[f.name]
             default = spec.usual or _plain(f.default)
             page += f"| `{f.name}` | {default} | {_range(spec)} | {spec.help} |\n"
-    kinds = {"backbone": BACKBONES, "loss": OBJECTIVES, "denoise": DENOISERS, "negatives": SAMPLERS}
+    kinds = {"backbone": BACKBONES, "loss": OBJECTIVES, "denoise": DENOISERS, "negatives": SAMPLERS, "model": FITTED}
     for kind, names in kinds.items():
         for name in names:
             method = load(kind, name)
             own = dataclasses.fields(method.Options)
             if not own and not getattr(method, "defaults", {}):
                 continue
-            page += f"\n## --{kind} {name}\n\n| option | default | range | |\n|---|---|---|---|\n"
+            title = f"fit {name}" if kind == "model" else f"--{kind} {name}"
+            page += f"\n## {title}\n\n| option | default | range | |\n|---|---|---|---|\n"
             for f in own:
                 limits = f.metadata
                 spec = settings.Choice("", limits.get("low"), limits.get("high"), of=tuple(limits.get("choices", ())))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from llmhd_tools.stages.dataset import Dataset as Dataset
     from llmhd_tools.stages.dataset import dataset_of as dataset
     from llmhd_tools.stages.embed import embed as embed
+    from llmhd_tools.stages.fit import fit as fit
     from llmhd_tools.stages.judge import Judged as judge
     from llmhd_tools.stages.model import Model as Model
     from llmhd_tools.stages.noise import inject_noise as inject_noise
@@ -62,6 +63,7 @@ PUBLIC = {
     "score": ("stages.score", "score"),
     "judge": ("stages.judge", "Judged"),
     "update_profiles": ("stages.profiles", "update_profiles"),
+    "fit": ("stages.fit", "fit"),
     "suspect": ("stages.suspect", "suspect"),
     "relate": ("stages.relate", "relate"),
     "evaluate": ("measure.evaluate", "evaluate"),
@@ -85,6 +87,7 @@ __all__ = [
     "diagnose",
     "embed",
     "evaluate",
+    "fit",
     "inject_noise",
     "interactions",
     "judge",

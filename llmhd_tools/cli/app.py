@@ -41,6 +41,7 @@ GROUPS = {
         "prune": "prune",
         "suspect": "suspect",
         "align": "align",
+        "fit": "fit",
         "run": "run",
     },
     "Measuring": {"evaluate": "evaluate", "diagnose": "diagnose", "compare": "compare", "plot": "plot"},

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.jsonl import Record
+from llmhd_tools.files.matrices import check_ranker
 from llmhd_tools.files.npz import Arrays, pack_json, read_arrays, unpack_json, write_arrays
 from llmhd_tools.files.schema import KINDS
 from llmhd_tools.files.tables import check_kind, read_ids
@@ -19,8 +20,8 @@ from llmhd_tools.files.tables import check_kind, read_ids
 
 @dataclass
 class Tensors:
-    """Named arrays of kind ``model``, ``embeddings`` or ``vectors`` for the users and items whose ids are given in code
-    order."""
+    """Named arrays of kind ``model``, ``embeddings``, ``ranker`` or ``vectors``, for the users and items whose ids are
+    given in code order."""
 
     kind: str
     arrays: Arrays
@@ -71,16 +72,24 @@ def write_tensors(path: str, tensors: Tensors) -> None:
     write_arrays(path, head | tensors.arrays)
 
 
-def read_tensors(path: str, kind: str) -> Tensors:
-    """Read tensors of ``kind``. Raises InputError for another kind, or numbers (or scores by them) that are not finite."""
+def read_tensors(path: str, kind: str | tuple[str, ...]) -> Tensors:
+    """Read tensors of ``kind``, or of one of several, which a file names.
+
+    Raises InputError for another kind, or numbers (or scores by them) that are not finite.
+    """
     arrays = read_arrays(path)
-    meta = check_kind(path, unpack_json(arrays.pop("meta"), path, "meta") if "meta" in arrays else None, kind)
+    meta = unpack_json(arrays.pop("meta"), path, "meta") if "meta" in arrays else None
+    kinds = (kind,) if isinstance(kind, str) else kind
+    kind = next((one for one in kinds if isinstance(meta, dict) and meta.get("kind") == one), kinds[0])
+    meta = check_kind(path, meta, kind)
     users, items = read_ids(path, arrays, "user"), read_ids(path, arrays, "item")
     if kind in ("embeddings", "vectors"):
         _check_rows(path, kind, arrays, users, items)
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InputError(f"array '{name}' holds NaN or infinity", where=path)
+    if kind == "ranker":
+        check_ranker(path, arrays, len(users), len(items))
     if kind == "embeddings":
         _check_products(path, arrays["user"], arrays["item"])
     return Tensors(kind, arrays, users, items, meta, path)

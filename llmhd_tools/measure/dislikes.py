@@ -9,13 +9,12 @@ import numpy as np
 from llmhd_tools import notes
 from llmhd_tools.core.auc import auc_by_group
 from llmhd_tools.core.metrics import ByUser, hits_at, precision
-from llmhd_tools.core.pruning import predictions
-from llmhd_tools.core.rankers import Dot
 from llmhd_tools.core.ties import Ties
 from llmhd_tools.files.jsonl import Record
 from llmhd_tools.files.table import Table
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.measure.ranking import Ranking, check_known
+from llmhd_tools.stages.rankers import ranker_of
 
 
 def disliked_metrics(
@@ -40,12 +39,12 @@ def disliked_metrics(
     if not len(bad.items):
         notes.note(f"{disliked.source} holds no pair that could be recommended: no share, no AUC")
         return []
-    ties, ranker = Ties(z.users.names, z.items.names), Dot(z.arrays["user"], z.arrays["item"])
+    ties, ranker = Ties(z.users.names, z.items.names), ranker_of(z)
     users, hits, relevant = (rank or hits_at)(ranker, bad, exclude, max(at), ties=ties)
     measured = [({"metric": "disliked-share", "k": k}, users, precision(hits[:, :k], relevant)) for k in at]
     sides = [side.pairs(np.arange(len(z.users))) for side in (good, bad)]
     user, item = np.concatenate([u for u, _ in sides]).astype(np.int32), np.concatenate([i for _, i in sides])
-    scores = predictions((z.arrays["user"], z.arrays["item"]), user, item, "raw")
+    scores = ranker.predictions(user, item)
     both, values = auc_by_group(scores, np.arange(len(user)) < len(good.items), user)
     if len(both):
         measured.append(({"metric": "liked-auc"}, both, values))

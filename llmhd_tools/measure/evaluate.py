@@ -36,6 +36,7 @@ def evaluate(
 ) -> Table:
     """The metrics of held-out interactions, all items ranked but those of ``exclude``; means over users with test items.
 
+    ``embeddings`` may be of kind ``ranker`` as well: what ``fit`` makes.
     A pair of ``test`` that is in ``exclude`` too is ranked all the same, with a warning. Equal scores are ranked as by
     chance (``core.ties``).
 

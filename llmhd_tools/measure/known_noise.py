@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from llmhd_tools.core.auc import auc
 from llmhd_tools.core.graph import Graph
-from llmhd_tools.core.pruning import predictions
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.jsonl import Record
 from llmhd_tools.files.table import Table
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.stages.dataset import Dataset
 from llmhd_tools.stages.edges import Drop
+from llmhd_tools.stages.rankers import predict
 from llmhd_tools.train.state import Trust
 
 Values = dict[str, float | None]
@@ -30,9 +30,7 @@ def noise_metrics(z: Tensors, train: Table, verdicts: Table | None) -> list[Reco
     """
     if "noise" not in train:
         raise InputError("has no 'noise' marks to measure against", where=train.source)
-    embeddings = z.aligned(train.users, train.items)
-    scores = predictions(embeddings, train["user"], train["item"], "raw")
-    values: Values = {"noise-auc": auc(-scores, train["noise"] == 1)}
+    values: Values = {"noise-auc": auc(-predict(z, train), train["noise"] == 1)}
     if verdicts is not None:
         values |= _verdict_metrics(train, verdicts)
     return _records(z, values)

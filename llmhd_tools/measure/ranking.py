@@ -11,7 +11,6 @@ import numpy as np
 from llmhd_tools import notes
 from llmhd_tools.core.arrays import Codes, pair_keys
 from llmhd_tools.core.metrics import METRICS, ByUser, hits_at
-from llmhd_tools.core.rankers import Dot
 from llmhd_tools.core.ties import Ties
 from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.ids import Ids
@@ -19,6 +18,7 @@ from llmhd_tools.files.jsonl import Record
 from llmhd_tools.files.table import Table
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.notes import many
+from llmhd_tools.stages.rankers import ranker_of
 
 Ranking = Callable[..., tuple[Any, Any, Any]]  # as core.metrics.hits_at
 
@@ -63,7 +63,7 @@ def rank_metrics(
     known = (user >= 0) & ((item >= 0) | (unknown == "miss"))
     item = np.where(item < 0, len(z.items) + test["item"], item).astype(np.int32)
     wanted = ByUser.of(user[known], item[known], len(z.users))
-    ties, ranker = Ties(z.users.names, z.items.names), Dot(z.arrays["user"], z.arrays["item"])
+    ties, ranker = Ties(z.users.names, z.items.names), ranker_of(z)
     users, hits, relevant = (rank or hits_at)(ranker, wanted, exclude, max(at), ties=ties)
     if tell_ties and ties.decided:
         notes.note(

@@ -24,7 +24,7 @@ from llmhd_tools.settings.denoising import (
 )
 from llmhd_tools.settings.importing import Columns, Filtering, Form, Splitting, Texts
 from llmhd_tools.settings.service import ONE_BY_ONE, Service
-from llmhd_tools.settings.training import Aligning, Machine, Measuring, Model, Stopping
+from llmhd_tools.settings.training import Aligning, Fitting, Machine, Measuring, Model, Stopping
 
 __all__ = [
     "ANY",
@@ -35,6 +35,7 @@ __all__ = [
     "Cleaning",
     "Columns",
     "Filtering",
+    "Fitting",
     "Form",
     "Inferring",
     "Judging",
@@ -67,6 +68,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Filtering,
     Splitting,
     Model,
+    Fitting,
     Machine,
     Stopping,
     Measuring,

@@ -46,6 +46,22 @@ class Model(Section):
 
 
 @dataclass(frozen=True)
+class Fitting(Section):
+    """A recommender in closed form: one fit, no epochs, nothing drawn."""
+
+    title = "Method"
+
+    set: tuple[str, ...] = choice(
+        (), "An option of the model; `llmhd fit MODEL --help` lists them. Repeat it.", metavar="NAME=VALUE"
+    )
+    shuffle_texts: int | None = choice(
+        None,
+        "The control for texts: hand them to other items, at random by this seed. What is gained still is no text's.",
+        low=0,
+    )
+
+
+@dataclass(frozen=True)
 class Machine(Section):
     """Where the model is trained."""
 

@@ -6,6 +6,9 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import scipy.sparse as sp
+
 from llmhd_tools.core.arrays import Embeddings
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.metrics import ByUser
@@ -38,12 +41,12 @@ def read_dataset(path: str) -> Dataset:
     return dataset_of(read_table(path, "interactions"))
 
 
-def read_history(paths: Sequence[str]) -> list[Tensors]:
-    """Embeddings of the last epochs.
+def read_history(paths: Sequence[str], kinds: str | tuple[str, ...] = "embeddings") -> list[Tensors]:
+    """Embeddings of the last epochs, or what else of some ``kinds`` ranks.
 
     Raises InputError where files that know their epoch are not oldest first: the last one counts as the present.
     """
-    history = [read_tensors(path, "embeddings") for path in paths]
+    history = [read_tensors(path, kinds) for path in paths]
     for older, newer in itertools.pairwise(history):
         then, now = older.meta.get("epoch"), newer.meta.get("epoch")
         if then is not None and now is not None and then >= now:
@@ -57,6 +60,21 @@ def read_history(paths: Sequence[str]) -> list[Tensors]:
 def align(history: Sequence[Tensors], users: Ids, items: Ids) -> list[Embeddings]:
     """The embeddings of some epochs, rows in the order of the given ids."""
     return [tensors.aligned(users, items) for tensors in history]
+
+
+def touched(table: Table, dataset: Dataset) -> sp.csr_array:
+    """Interactions of a dataset as a matrix (users, items) of 1, or of their ``weight`` where the table has one.
+
+    The first row of a repeated pair counts; a row without weight has 1.
+    """
+    found = np.ones(len(dataset.graph), dtype=np.float32)
+    if "weight" in table:
+        user, item = (table.ids(side).translate(getattr(dataset, f"{side}s"))[table[side]] for side in ("user", "item"))
+        at = dataset.graph.find(user, item)[::-1]  # the first row of a pair is written last
+        given = table["weight"][::-1]
+        found[at] = np.where(np.isnan(given), 1.0, given)
+    shape = (dataset.graph.n_users, dataset.graph.n_items)
+    return sp.csr_array((found, (dataset.graph.user, dataset.graph.item)), shape=shape)
 
 
 def by_user(table: Table, users: Ids, items: Ids) -> ByUser:

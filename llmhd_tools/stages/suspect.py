@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmhd_tools.core import suspicion
+from llmhd_tools.core.arrays import Floats
+from llmhd_tools.core.graph import Graph
+from llmhd_tools.errors import UsageError
 from llmhd_tools.files.columns import Column
 from llmhd_tools.files.provenance import made
 from llmhd_tools.files.table import Table, recode
@@ -16,6 +19,7 @@ from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.settings import Suspecting, pick
 from llmhd_tools.stages.dataset import Dataset, align
 from llmhd_tools.stages.edges import Drop, places
+from llmhd_tools.stages.rankers import predict
 
 
 def suspect(
@@ -31,9 +35,10 @@ def suspect(
 ) -> Table:
     """All training pairs, once each and in order, with their suspicion, the worst ``share`` marked as cut.
 
-    ``scores`` are in suspects or judged rows, ``vectors`` those of the items' texts, ``drop`` is what the epochs of
-    ``history`` were trained without, ``choices`` are those of ``Suspecting`` by name. Raises InputError for a scored pair
-    that is not in training, and for an item without vector.
+    ``history`` are the embeddings of some epochs, or models of ``fit``. ``scores`` are in suspects or judged
+    rows, ``vectors`` those of the items' texts, ``drop`` is what the epochs of ``history`` were trained without,
+    ``choices`` are those of ``Suspecting`` by name. Raises InputError for a scored pair that is not in training, and for
+    an item without vector.
     """
     how, graph = pick(Suspecting, how, choices), dataset.graph
     params = {"share": share, "leave_one_out": how.leave_one_out}
@@ -42,9 +47,7 @@ def suspect(
     if drop is not None:
         edges, inputs["drop"] = drop.kept(graph), drop.digest
         params |= drop.params
-    predicted = suspicion.mean_prediction(
-        align(history, dataset.users, dataset.items), graph, edges if how.leave_one_out else None
-    )
+    predicted = _mean_prediction(dataset, history, edges if how.leave_one_out else None)
     columns: dict[str, Column] = {"user": graph.user, "item": graph.item, "prediction": predicted}
     signals = {}
     if vectors is not None:
@@ -60,6 +63,18 @@ def suspect(
     columns["cut"] = suspicion.worst(found, share).astype("int8")
     meta = {"made": made("suspect", params, inputs)}
     return Table("suspects", columns, dataset.users, dataset.items, meta)
+
+
+def _mean_prediction(dataset: Dataset, history: Sequence[Tensors], edges: Graph | None) -> Floats:
+    """ŷ of each training pair, as mean over ``history``. Raises UsageError for embeddings beside other models.
+
+    Of item weights no pair vouches for itself as it is: their diagonal is 0.
+    """
+    if all(epoch.kind == "embeddings" for epoch in history):
+        return suspicion.mean_prediction(align(history, dataset.users, dataset.items), dataset.graph, edges)
+    if any(epoch.kind == "embeddings" for epoch in history):
+        raise UsageError("`history` holds embeddings and fitted models, whose scores do not compare; give one sort")
+    return np.asarray(np.mean([predict(epoch, dataset) for epoch in history], axis=0))
 
 
 def _scores(table: Table, dataset: Dataset) -> NDArray[np.float64]:

@@ -7,12 +7,15 @@ import json
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llmhd_tools import notes
+from llmhd_tools.core.seeds import generator
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.table import Table
 from llmhd_tools.files.tables import read_table
+from llmhd_tools.files.tensors import Tensors
 
 Texts = Table | Mapping[str, str]  # of kind items or profiles, or by the id's text
 
@@ -48,3 +51,16 @@ def check_texts(side: str, ids: Ids, texts: Mapping[str, str], source: str) -> N
 def digest_of(texts: Mapping[str, str]) -> str:
     """SHA-256 of texts by id."""
     return hashlib.sha256(json.dumps(dict(texts), sort_keys=True).encode()).hexdigest()
+
+
+def shuffled(count: int, seed: int) -> NDArray[np.int64]:
+    """Whose text each of ``count`` items gets instead of its own, (count,): an order at random."""
+    return generator(seed, 0, "shuffle-texts").permutation(count)
+
+
+def shuffle_vectors(vectors: Tensors, seed: int | None) -> Tensors:
+    """Vectors handed to other users and other items at random, each side by itself; None leaves them as they are."""
+    if seed is None:
+        return vectors
+    arrays = {side: array[shuffled(len(array), seed)] for side, array in vectors.arrays.items()}
+    return Tensors(vectors.kind, arrays, vectors.users, vectors.items, vectors.meta, vectors.source)

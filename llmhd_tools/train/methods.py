@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from llmhd_tools.errors import UsageError
-from llmhd_tools.registry import BACKBONES, DENOISERS, OBJECTIVES, SAMPLERS
+from llmhd_tools.registry import BACKBONES, DENOISERS, FITTED, OBJECTIVES, SAMPLERS
 from llmhd_tools.settings import is_own
 from llmhd_tools.train.config import Config
 
@@ -18,12 +18,13 @@ _KNOWN = {
     "denoise": ("denoisers", DENOISERS),
     "negatives": ("samplers", SAMPLERS),
 }
+_FIT = {"model": ("fitted", FITTED)}  # is no setting of a training run
 _TYPES = {"int": int, "float": float, "str": str}
 
 
 def load(kind: str, name: str) -> Any:
     """The class of a method of one kind, ours or a user's ``module:Class``. Raises UsageError where there is none."""
-    package, classes = _KNOWN[kind]
+    package, classes = (_KNOWN | _FIT)[kind]
     if is_own(name):
         module, _, attribute = name.partition(":")
         try:
@@ -71,7 +72,11 @@ def named(settings: Mapping[str, Any]) -> dict[str, str]:
 
 def parse(config: Config, words: Sequence[str]) -> dict[str, Any]:
     """The values in ``NAME=VALUE`` words, checked against the options of the chosen methods."""
-    methods = named(config.as_dict())
+    return values_of(named(config.as_dict()), words)
+
+
+def values_of(methods: Mapping[str, str], words: Sequence[str]) -> dict[str, Any]:
+    """The values in ``NAME=VALUE`` words, checked against the options of methods by kind."""
     specs = {spec.name: spec for spec in _declared(methods)}
     values: dict[str, Any] = {}
     for word in words:

@@ -32,6 +32,7 @@ LINES = {
     "prune": "@samples-3.npz --history @emb-1.npz --history @emb-2.npz --alpha 2 --max-noise 0.3 -o @out.jsonl",
     "suspect": "@train.jsonl --history @emb-2.npz --history @emb-3.npz --scores @suspects.jsonl --vectors @vectors.npz"
     " --drop @drop.npz -o @out.jsonl",
+    "fit": "l3ae @train.jsonl --items @items.jsonl --drop @drop.npz --set neighbours=5 -o @out.npz",
     "run": "@train.jsonl --valid @valid.jsonl --test @test.jsonl --items @items.jsonl --profiles @profiles.jsonl"
     " --disliked @disliked.jsonl --denoise llmhd --negatives semantic --aligned @vectors.npz --epochs 1 --dim 8"
     " --batch 64 -o @out",
@@ -267,12 +268,15 @@ OUTPUTS = [
 
 @pytest.mark.parametrize(("name", "file"), OUTPUTS, ids=map(" ".join, OUTPUTS))
 def test_unwritable_output(capfd: pytest.CaptureFixture[str], folder: Path, name: str, file: str) -> None:
-    main_input = str(folder / LINES[name].split()[0][1:])
+    main_input = str(folder / next(word for word in LINES[name].split() if word[0] == "@")[1:])
     for target, message in (
         (folder, "is a folder; name a file"),
         (folder / "none" / "a.npz", "does not exist; create it first"),
         (Path(main_input), "is named twice"),
-        (Path("/proc/a.npz" if name in ("train-epoch", "embed", "align") else "/proc/a.jsonl"), "cannot be written"),
+        (
+            Path("/proc/a.npz" if name in ("train-epoch", "embed", "align", "fit") else "/proc/a.jsonl"),
+            "cannot be written",
+        ),
     ):
         assert message in fails_but_others(capfd, folder, swapped(folder, name, file, target), target)
     fails_but_others(capfd, folder, swapped(folder, name, file, "/dev/full"), "/dev/full: cannot be written: no space")

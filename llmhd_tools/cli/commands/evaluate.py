@@ -17,7 +17,7 @@ from llmhd_tools.settings import Measuring, Profiles
 )
 def command(
     context: typer.Context,
-    embeddings: Annotated[str, typer.Argument(help="Embeddings of users and items.", metavar="EMBEDDINGS")],
+    embeddings: Annotated[str, typer.Argument(help="Embeddings, or a model of `fit`.", metavar="MODEL")],
     test: Annotated[str, typer.Argument(help="Held-out interactions.", metavar="TEST")],
     measuring: Measuring,
     profiling: Profiles,
@@ -47,19 +47,20 @@ def command(
     \b
     Examples:
       llmhd evaluate emb-3.npz test.jsonl --exclude train.jsonl --exclude valid.jsonl --at 5,10
+      llmhd evaluate ease.npz test.jsonl --exclude train.jsonl --exclude valid.jsonl
       llmhd evaluate emb-3.npz test.jsonl --exclude train.jsonl --noise train.jsonl --verdicts verdicts-3.jsonl
       llmhd evaluate emb-3.npz test.jsonl --exclude train.jsonl --disliked low.jsonl --unknown skip
     """
     from llmhd_tools import notes
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import read_table, write_table
-    from llmhd_tools.files.tensors import read_tensors
     from llmhd_tools.measure.evaluate import evaluate
+    from llmhd_tools.stages.rankers import read_ranker
 
     check_output(output, [embeddings, test, noise, verdicts, drop, disliked, *exclude])
     unused = find_unused(context)
     found = evaluate(
-        read_tensors(embeddings, "embeddings"),
+        read_ranker(embeddings),
         read_table(test, "interactions"),
         measuring,
         exclude=[read_table(path, "interactions") for path in exclude],

@@ -40,7 +40,8 @@ def command(
     A pair is the more suspicious, the lower its mean prediction over the epochs of --history is; early epochs, before
     noise is memorised, tell best. --vectors adds how alike the item's text is to those of the user's other items,
     --scores what a language model says. The worst --share is marked as cut: for `score` to judge, or for `train-epoch
-    --drop` to leave out of graph and loss. A pair that its score vouches for is not cut any more.
+    --drop` to leave out of graph and loss. A pair that its score vouches for is not cut any more. --history takes a
+    model of `fit` as well.
 
     \b
     Examples:
@@ -56,6 +57,7 @@ def command(
     from llmhd_tools.files.tensors import read_tensors
     from llmhd_tools.stages.dataset import read_dataset, read_history
     from llmhd_tools.stages.edges import read_drop
+    from llmhd_tools.stages.rankers import RANKERS
     from llmhd_tools.stages.suspect import suspect
 
     history = [*history, *more]
@@ -66,7 +68,7 @@ def command(
     dataset = read_dataset(train)
     found = suspect(
         dataset,
-        read_history(history),
+        read_history(history, RANKERS),
         suspecting,
         share=share,
         scores=read_table(scores, ("suspects", "judged")) if scores else None,

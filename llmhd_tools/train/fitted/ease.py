@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import scipy.sparse as sp
 
+from llmhd_tools import notes
 from llmhd_tools.core import linear
 from llmhd_tools.core.linear import Table
 from llmhd_tools.core.rankers import Linear
@@ -40,7 +42,11 @@ class EASE(Fitted):
         n_items = interactions.shape[1]
         items = linear.popular(interactions, self.options.items or n_items)
         few = interactions if len(items) == n_items else sp.csr_array(interactions[:, items])
-        found = linear.strongest(self._weights(few, None if texts is None else texts[items]), self.options.neighbours)
+        weights = self._weights(few, None if texts is None else texts[items])
+        found = linear.strongest(weights, self.options.neighbours)
+        if whole := float(np.dot(weights.ravel(), weights.ravel())):
+            kept = float(np.dot(found.data, found.data)) / whole
+            notes.note(f"{self.options.neighbours:,} weights an item hold {kept:.1%} of all weights' squares")
         return Linear(interactions, linear.spread(found, items, n_items))
 
     def _weights(self, interactions: sp.csr_array, texts: sp.csr_array | None) -> Table:
