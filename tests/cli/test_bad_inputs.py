@@ -18,6 +18,7 @@ LINES = {
     "inject-noise": "@train.jsonl --ratio 0.1 --against @valid.jsonl -o @out.jsonl",
     "convert": "@train.jsonl @out.npz",
     "validate": "@train.jsonl @model-3.npz",
+    "view": "@train.jsonl --limit 3 -o @out.jsonl",
     "embed": "@items.jsonl @profiles.jsonl -o @out.npz",
     "summarize": "@train.jsonl --items @items.jsonl -o @out.jsonl",
     "score": "@noisy-3.jsonl --profiles @profiles.jsonl --items @items.jsonl -o @out.jsonl",
@@ -119,7 +120,8 @@ def fails(capfd: pytest.CaptureFixture[str], folder: Path, line: list[str], name
 
 
 def test_every_command_is_here() -> None:
-    others = {"prompts", "cache", "batch", "compare", "plot"}  # tests/service has three; two read folders of runs
+    # tests/service has three; two read folders of runs; test_stat and test_doctor have those that write to stdout alone
+    others = {"prompts", "cache", "batch", "compare", "plot", "stat", "doctor"}
     assert sorted([*NAMES, *others]) == sorted(name for group in GROUPS.values() for name in group)
 
 

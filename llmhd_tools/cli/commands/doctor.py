@@ -22,9 +22,9 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Say what there is to work with: versions, threads, GPUs, the cache of answers, keys, disk and memory.
+    """Say what there is to work with: versions, threads, GPUs, keys, disk.
 
-    Put it into a report of a fault. A key is only said to be there; it is never shown.
+    Also the cache of answers and memory. Put it into a report of a fault. A key is only said to be there; it is never shown.
 
     \b
     Examples:

@@ -21,7 +21,7 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Say what a file holds: users, items, rows, density, and how they are spread.
+    """Say what a file holds: rows, users, items, density, their spread.
 
     Of interactions also repeated pairs, users and items with one row, the time span, ratings, known noise; of any table
     how many rows have a value and how the values lie; of an NPZ of embeddings its arrays.
