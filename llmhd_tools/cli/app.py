@@ -50,7 +50,8 @@ GROUPS = {
 _HELP = """Find and handle noise in the implicit feedback that recommenders learn from.
 
 Small commands over JSONL and NPZ files, joined by pipes. Data goes to stdout, talk to stderr. Exit codes: 0 good,
-1 input or check failed, 2 usage, 3 LLM service, 4 device or memory, 70 our bug, 130 interrupted, 141 reader gone."""
+1 input or check failed, 2 usage, 3 LLM service, 4 device or memory, 70 our bug, 130 interrupted,
+141 reader gone, 143 ended by SIGTERM."""
 
 
 _WORDS = {"help_option_names": ["-h", "--help"]}
@@ -160,4 +161,4 @@ def main(args: list[str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if torchrun.started():
         return torchrun.one_of_several(args[0] if args else "", name, lambda: _invoke(args))
-    return console.guard(name, lambda: _invoke(args))
+    return console.guard(name, lambda: console.stoppable(lambda: _invoke(args)))

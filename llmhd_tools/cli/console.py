@@ -6,12 +6,16 @@ import contextlib
 import logging
 import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 from llmhd_tools import notes
 from llmhd_tools.errors import InputError, LlmhdError
+
+T = TypeVar("T")
 
 INTERRUPTED = 130
 READER_GONE = 141
@@ -79,6 +83,35 @@ def _bar(items: Iterable[Any], label: str, total: int | None) -> Iterator[Any]:
     yield from track(items, label, total=total, console=Console(stderr=True), transient=True)
 
 
+class Stopped(KeyboardInterrupt):
+    """SIGTERM, which a scheduler sends, or SIGHUP, as a terminal goes away."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def _stop(number: int, _frame: object) -> NoReturn:
+    raise Stopped(number)
+
+
+def exit_of(signalled: KeyboardInterrupt) -> int:
+    """The exit code after a signal: 130 (SIGINT), 143 (SIGTERM) or 129 (SIGHUP)."""
+    return 128 + signalled.number if isinstance(signalled, Stopped) else INTERRUPTED
+
+
+def stoppable(work: Callable[[], T]) -> T:
+    """Run ``work``, which SIGTERM and SIGHUP leave as SIGINT does: tidily, and told in one line."""
+    numbers = [signal.SIGTERM, signal.SIGHUP] if threading.current_thread() is threading.main_thread() else []
+    ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]  # nohup's choice stands
+    for number in ours:
+        signal.signal(number, _stop)
+    try:
+        return work()
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def guard(command: str, work: Callable[[], int | None], claim: Callable[[int], int | None] = lambda code: None) -> int:
     """Run ``work``; its exit code, or that of what it raised, told in one line.
 
@@ -93,6 +126,10 @@ def guard(command: str, work: Callable[[], int | None], claim: Callable[[int], i
         _forget_stdout()
         return READER_GONE
     except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, KeyboardInterrupt):
+            from llmhd_tools.files.streams import drop_unfinished
+
+            drop_unfinished()
         code, text = _explain(error)
         told = claim(code)
         if told is not None:
@@ -107,7 +144,7 @@ def guard(command: str, work: Callable[[], int | None], claim: Callable[[int], i
 
 def _explain(error: BaseException) -> tuple[int, str]:
     if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED, "interrupted"
+        return exit_of(error), "interrupted"
     if isinstance(error, LlmhdError):
         return error.exit_code, spelt(str(error))
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # typer's own usage errors

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from llmhd_tools import notes
 from llmhd_tools.cli import console
@@ -18,10 +16,6 @@ from llmhd_tools.settings import Service
 if TYPE_CHECKING:
     from llmhd_tools.llm.requests import Provider, TextProvider
     from llmhd_tools.llm.service.asking import Asks
-
-
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM."""
 
 
 @dataclass(frozen=True)
@@ -188,19 +182,11 @@ def _interruptible(cache: str | None) -> Iterator[None]:
     """End at SIGINT and at SIGTERM with a line that says how to go on."""
     from llmhd_tools.llm.cache import default_path
 
-    def stop(_number: int, _frame: object) -> NoReturn:
-        raise _Terminated
-
     # a signal may come between the making of a coroutine and its first step, and Python would tell of that
     warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
 
-    main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, stop) if main else None
     try:
         yield
     except KeyboardInterrupt as signalled:
         what = f"interrupted; all answers are kept in {cache or default_path()}: run the same command again to go on"
-        raise Interrupted(what, 143 if isinstance(signalled, _Terminated) else 130) from None
-    finally:
-        if main:
-            signal.signal(signal.SIGTERM, before)
+        raise Interrupted(what, console.exit_of(signalled)) from None

@@ -116,7 +116,16 @@ def _numbers(spec: Field, values: list[Any], absent: NDArray[np.bool_], where: W
     except OverflowError:
         row = next(i for i, value in enumerate(values) if abs(value) >= 2**63)
         raise InputError(f"{_say(spec, values[row])}, too large a number", where=where(row)) from None
+    if column.dtype.kind == "f" and int in set(map(type, values)):
+        _check_exact(spec, values, column, where)
     return _in_range(spec, column, absent, where)
+
+
+def _check_exact(spec: Field, values: list[Any], column: NDArray[Any], where: Where) -> None:
+    """Raises InputError for an integer that would come back as another one."""
+    for row in np.flatnonzero(np.abs(column) >= _EXACT).tolist():
+        if type(values[row]) is int and values[row] != int(column[row]):
+            raise InputError(f"{_say(spec, values[row])}, an integer that a double does not hold", where=where(row))
 
 
 _DOUBLES = range(-_EXACT, _EXACT + 1)

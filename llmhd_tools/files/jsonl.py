@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -35,12 +37,24 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is beyond what a number holds")
+    return value
+
+
 # jsonlines takes orjson or ujson where they happen to be installed, and those read numbers differently: say which.
 _decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)
 
+# A callback for each number is slow: only a text in which one may be infinite is read with it.
+_careful = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite)
+_MAY_BE_ENDLESS = re.compile(r"[0-9][eE]\+?[0-9]{2}|[0-9]{300}")
+
 
 def _loads(text: str | bytes) -> Any:
-    return _decoder.decode(text if isinstance(text, str) else text.decode())
+    text = text if isinstance(text, str) else text.decode()
+    return (_careful if _MAY_BE_ENDLESS.search(text) else _decoder).decode(text)
 
 
 _dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode

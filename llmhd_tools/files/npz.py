@@ -21,15 +21,25 @@ from numpy.typing import NDArray
 
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.streams import STDIO, open_in, open_out, packed
+from llmhd_tools.notes import visible
 
 Arrays = dict[str, NDArray[Any]]
 
 _SEAL = b"sha256:"
 _HEX = 64
 _END = struct.Struct("<4s16sH")  # a zip's last record: its mark, what it holds, the length of the comment behind it
-_FREE_SIZE = 256 << 20  # bytes that an archive may declare whatever its own size
+_FREE_SIZE = 64 << 20  # bytes that an archive may declare whatever its own size
 _MAX_RATIO = 200  # beyond that, unpacked bytes per byte of file; ours are stored unpacked, so 1
-_DAMAGE = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, zlib.error, struct.error)
+_DAMAGE: tuple[type[Exception], ...] = (
+    zipfile.BadZipFile,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    OSError,
+    zlib.error,
+)
+# of a spliced directory: names that are no text, offsets before the start
+_DAMAGE += (struct.error, ValueError, OverflowError)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's zero: no clock in our files
 
 
@@ -106,12 +116,22 @@ def read_arrays(path: str, *, verify: bool = False) -> Arrays:
             source.seek(0)
             if not source.read(2).startswith(b"PK"):
                 raise InputError("is not an NPZ file; is it the file that was meant?", where=path) from None
-            raise InputError(f"is not a whole NPZ file ({error}); make it again", where=path) from None
+            raise InputError(f"is not a whole NPZ file ({_told(error)}); make it again", where=path) from None
         if comment.startswith(_SEAL):  # CRC-32 does not notice an array that the directory lost
             _check_seal(path, source, comment)
         elif verify and not _bare(source):
             raise InputError("holds what is no whole seal: some byte was changed, or it was cut", where=path)
     return arrays
+
+
+def _told(error: Exception) -> str:
+    """What a library says of damage, on one line: it may quote bytes of the file."""
+    return "a name in it is no text" if isinstance(error, UnicodeDecodeError) else _short(str(error)) or "it is cut off"
+
+
+def _short(text: str) -> str:
+    text = visible(text)
+    return text if len(text) <= 120 else text[:119] + "…"
 
 
 def is_sealed(path: str) -> bool:
@@ -129,8 +149,8 @@ def _bare(source: IO[bytes]) -> bool:
 
 
 def _in_memory(path: str, stream: IO[bytes]) -> IO[bytes]:
-    """The whole of a stream that cannot be searched. Raises InputError beyond ``_FREE_SIZE`` times four."""
-    limit = 4 * _FREE_SIZE
+    """The whole of a stream that cannot be searched. Raises InputError beyond ``_FREE_SIZE`` times sixteen."""
+    limit = 16 * _FREE_SIZE
     data = stream.read(limit + 1)
     if len(data) > limit:
         raise InputError(f"unpacks to more than {limit >> 20} MiB; refused: unpack it to a file first", where=path)
@@ -151,7 +171,7 @@ def _refuse_bombs(path: str, archive: zipfile.ZipFile, source: IO[bytes]) -> Non
 
 
 def _member(path: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
-    name = info.filename
+    name = _short(info.filename)
     try:
         with archive.open(info) as member:
             version = np.lib.format.read_magic(member)

@@ -21,6 +21,7 @@ from llmhd_tools.files.zstd import WideWindow, Zstd
 STDIO = "-"
 _PART = ".part"  # the end of a name while the file is being written
 TABLES = (".jsonl", ".json", ".ndjson", ".npz")  # the suffixes of what we write: the first three are JSON Lines
+_UNFINISHED: set[str] = set()  # the parts that this process is writing
 MAX_LINE = 64 << 20  # bytes; a longer line is refused before it fills the memory
 
 
@@ -184,6 +185,7 @@ def open_out(path: str) -> Iterator[IO[bytes]]:
 @contextlib.contextmanager
 def _replacing(target: Path) -> Iterator[IO[bytes]]:
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=_PART)
+    _UNFINISHED.add(name)
     try:
         with os.fdopen(handle, "w+b") as raw:
             yield raw
@@ -194,12 +196,21 @@ def _replacing(target: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
+        _UNFINISHED.discard(name)
         raise
+    _UNFINISHED.discard(name)
     folder = os.open(target.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def drop_unfinished() -> None:
+    """Remove what this process began to write and, stopped by a signal at an odd moment, could not remove."""
+    while _UNFINISHED:
+        with contextlib.suppress(OSError):
+            os.unlink(_UNFINISHED.pop())
 
 
 def remove_unfinished(folder: str) -> None:

@@ -93,14 +93,12 @@ def read_ids(path: str, arrays: Arrays, side: str) -> Ids:
     """The id table of one side ("user" or "item") of an NPZ. Raises InputError where it is not one."""
     name = f"{side}_ids"
     names = unpack_json(arrays.pop(name), path, name) if name in arrays else []
-    ids = Ids(names if isinstance(names, list) else [])
-    if (
-        not all(type(n) in (str, int) and n != "" for n in ids.names)
-        or len(ids.index) != len(ids.names)
-        or not isinstance(names, list)
-    ):
-        raise InputError(f"array '{name}' is not a list of distinct ids", where=path)
-    return ids
+    # types first: an index of what are no ids would spell out every one of them
+    if isinstance(names, list) and all(type(n) in (str, int) and n != "" for n in names):
+        ids = Ids(names)
+        if len(ids.index) == len(ids.names):
+            return ids
+    raise InputError(f"array '{name}' is not a list of distinct ids", where=path)
 
 
 def _from_arrays(path: str, kinds: Kinds, arrays: Arrays) -> Table:

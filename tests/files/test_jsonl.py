@@ -84,11 +84,11 @@ def test_refused_with_file_and_line(tmp_path: Path, line: bytes, message: str) -
     assert text.startswith(f"{tmp_path}/a.jsonl:3: ") and message in text and len(text.splitlines()) == 1
 
 
-def test_an_endless_number_is_refused_by_the_field_that_it_stands_in(tmp_path: Path) -> None:
+def test_an_endless_number_is_refused_where_it_stands(tmp_path: Path) -> None:
     from llmhd_tools.files.tables import read_table
 
     (tmp_path / "a.jsonl").write_bytes(GOOD + b'{"user": "a", "item": "b", "rating": 1e999}\n')
-    with pytest.raises(InputError, match=r"a\.jsonl:2: 'rating' is inf, must be finite"):
+    with pytest.raises(InputError, match=r"a\.jsonl:2: .*1e999 is beyond what a number holds"):
         read_table(str(tmp_path / "a.jsonl"), "interactions")
 
 

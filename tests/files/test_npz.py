@@ -188,7 +188,7 @@ def test_a_packed_bomb_is_refused_too(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("llmhd_tools.files.npz._FREE_SIZE", 1 << 20)
     (tmp_path / "a.npz.zst").write_bytes(zstandard.compress(bytes(64 << 20)))
-    refused(tmp_path / "a.npz.zst", "unpacks to more than 4 MiB")
+    refused(tmp_path / "a.npz.zst", "unpacks to more than 16 MiB")
 
 
 @pytest.mark.parametrize(
