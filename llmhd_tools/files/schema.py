@@ -199,7 +199,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "ranker", 1, "A recommender without embeddings: item weights B applied to what users touched, X; or a blend.", (),
-            "`fit`", "`evaluate`, `suspect --history`", forms=("binary",),
+            "`fit`, `blend`", "`evaluate`, `suspect --history`, `blend`", forms=("binary",),
             arrays=(("interactions.*", "X (users, items), sparse rows: `start` int64, `item` int32, `value` float32"),
                     ("weights.*", "B (items, items), likewise; a score is an entry of X B"),
                     ("blend", "of a blend, float64: the weight of each part; else absent"),

@@ -62,6 +62,18 @@ class Fitting(Section):
 
 
 @dataclass(frozen=True)
+class Blending(Section):
+    """How much each of several models counts in their sum."""
+
+    title = "Weights"
+
+    weights: str | None = choice(
+        None, "A weight for each model.", metavar="W,W", usual="chosen on --valid; without it 1 each"
+    )
+    select: str = choice("ndcg@10", "What the weights are to make largest on --valid.", metavar="METRIC@K")
+
+
+@dataclass(frozen=True)
 class Machine(Section):
     """Where the model is trained."""
 
