@@ -54,6 +54,14 @@ class Fitting(Section):
     set: tuple[str, ...] = choice(
         (), "An option of the model; `llmhd fit MODEL --help` lists them. Repeat it.", metavar="NAME=VALUE"
     )
+
+
+@dataclass(frozen=True)
+class Shuffling(Section):
+    """The control of whatever reads texts: the same with each text in another's place."""
+
+    title = "Texts, as a control"
+
     shuffle_texts: int | None = choice(
         None,
         "The control for texts: hand them to other items, at random by this seed. What is gained still is no text's.",

@@ -24,6 +24,7 @@ from llmhd_tools.stages.edges import Edges
 from llmhd_tools.stages.judge import Judge, Judged
 from llmhd_tools.stages.model_file import config_of, groups_of, state_of, to_arrays
 from llmhd_tools.stages.samples import samples_of, table_of
+from llmhd_tools.stages.texts import shuffle_of
 from llmhd_tools.train import samplers
 from llmhd_tools.train.distributed.ranks import Ranks
 from llmhd_tools.train.distributed.trainer import ShardedTrainer
@@ -146,6 +147,7 @@ class Model:
     def _making(self, samples: Samples, judge: Judge | None) -> dict[str, Any]:
         """The record of how the coming epoch is made."""
         params = self.config.as_dict() | {"device": self.trainer.device.type} | self.edges.params()
+        params |= shuffle_of(self.vectors, self.aligned)
         if self.processes > 1:
             params["processes"] = self.processes
         inputs: dict[str, str | list[str]] = {"train": self.dataset.digest, "samples": _digest(samples)}

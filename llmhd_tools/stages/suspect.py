@@ -20,6 +20,7 @@ from llmhd_tools.settings import Suspecting, pick
 from llmhd_tools.stages.dataset import Dataset, align
 from llmhd_tools.stages.edges import Drop, places
 from llmhd_tools.stages.rankers import predict
+from llmhd_tools.stages.texts import shuffle_of
 
 
 def suspect(
@@ -51,7 +52,7 @@ def suspect(
     columns: dict[str, Column] = {"user": graph.user, "item": graph.item, "prediction": predicted}
     signals = {}
     if vectors is not None:
-        inputs["vectors"] = vectors.digest()
+        inputs["vectors"], params = vectors.digest(), params | shuffle_of(vectors)
         signals["likeness"] = suspicion.likeness(vectors.rows("item", dataset.items), graph, edges)
     if scores is not None:
         inputs["scores"] = scores.digest()

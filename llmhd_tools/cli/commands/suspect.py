@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from llmhd_tools.cli.options import File, History, More, Out, Quiet, Verbose, file, find_unused, takes
-from llmhd_tools.settings import Cleaning, Profiles, Suspecting
+from llmhd_tools.settings import Cleaning, Profiles, Shuffling, Suspecting
 
 SHARE = Cleaning().clean_share
 
@@ -17,6 +17,7 @@ SHARE = Cleaning().clean_share
     needs={
         Profiles: ({"drop": True},),
         Suspecting: (),
+        Shuffling: ({"vectors": True},),
         "text_weight": ({"scores": True}, {"vectors": True}),
     },
 )
@@ -25,6 +26,7 @@ def command(
     train: Annotated[str, typer.Argument(help="Training interactions.", metavar="TRAIN")],
     suspecting: Suspecting,
     profiling: Profiles,
+    shuffling: Shuffling,
     more: More = [],  # noqa: B006 - typer copies it
     history: History = [],  # noqa: B006 - typer copies it
     scores: Annotated[File, file("--scores", "Scores of training pairs (score): suspects or judged rows.")] = None,
@@ -59,6 +61,7 @@ def command(
     from llmhd_tools.stages.edges import read_drop
     from llmhd_tools.stages.rankers import RANKERS
     from llmhd_tools.stages.suspect import suspect
+    from llmhd_tools.stages.texts import shuffle_vectors
 
     history = [*history, *more]
     if not history:
@@ -72,7 +75,7 @@ def command(
         suspecting,
         share=share,
         scores=read_table(scores, ("suspects", "judged")) if scores else None,
-        vectors=read_tensors(vectors, "vectors") if vectors else None,
+        vectors=shuffle_vectors(read_tensors(vectors, "vectors"), shuffling.shuffle_texts) if vectors else None,
         drop=read_drop(drop, dataset, profiling.confidence) if drop else None,
     )
     write_table(output, found)
