@@ -173,6 +173,7 @@ KINDS: dict[str, Kind] = {
                 Field("place", "int", "1: best; 2: runner-up", False, low=1, high=2),
                 Field("against", "text", "the method that it was tested against", False),
                 Field("p", "float", "two-sided p of the t-test paired by seed", False, low=0, high=1),
+                Field("tests", "int", "for how many tests p is corrected (Holm); absent: it is not", False, low=1),
                 Field("published", "bool", "true: the figure of others, neither ranked nor tested", False),
             ),
             "`compare`, you", "`compare --beside`, you", forms=("text",),
