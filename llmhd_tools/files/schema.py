@@ -117,6 +117,7 @@ KINDS: dict[str, Kind] = {
                 Field("p_mass", "float", "with --expected-score: probability that the model gave to 1..10", False, low=0),
                 Field("suspicion", "float", "how much it looks like a false positive, in standard deviations", False),
                 Field("cut", "bool", "true: to leave the graph and the loss; until then, to be judged"),
+                Field("weight", "float", "in the place of a cut: how much the pair counts in the loss", False, above=0),
                 Field("error", "text", "why a pair to be judged has no score", False),
                 Field("model", "text", "who scored it", False),
             ),

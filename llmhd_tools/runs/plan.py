@@ -34,6 +34,7 @@ from llmhd_tools.settings import (
     choices_of,
     pick,
 )
+from llmhd_tools.stages.dataset import counted
 from llmhd_tools.stages.judge import parse_thresholds
 from llmhd_tools.stages.scorer import parse
 from llmhd_tools.stages.texts import check_texts, shuffle_texts, shuffle_vectors, texts_of
@@ -43,7 +44,7 @@ ASKING: tuple[Needs, ...] = (  # where texts are embedded, or somebody is asked 
     {"denoise": "llmhni", "relate_at": True},
     {"denoise": "llmhni", "aligned": False},
     {"negatives": "semantic", "aligned": False},
-    {"clean": "graph", "items": True, "text_weight": True},
+    {"clean": ("graph", "soft"), "items": True, "text_weight": True},
 )
 
 
@@ -202,11 +203,13 @@ class Inputs:
         return {name: value.source if value is not None else None for name, value in given.items()}
 
     def digests(self) -> Record:
-        """Of what counts in each: of interactions who touched what, of the others all."""
+        """Of what counts in each: of interactions who touched what, and the weights of training; of the others all."""
         given = {f.name: getattr(self, f.name) for f in fields(self)}
         pairs = ("user", "item")
         return {
-            name: value.digest(*pairs) if isinstance(value, Table) and value.kind == "interactions" else value.digest()
+            name: value.digest(*(counted(value) if name == "train" else pairs))
+            if isinstance(value, Table) and value.kind == "interactions"
+            else value.digest()
             for name, value in given.items()
             if value is not None
         }

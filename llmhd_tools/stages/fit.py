@@ -17,7 +17,7 @@ from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.llm.local.tfidf import Tfidf
 from llmhd_tools.settings import Fitting, pick
 from llmhd_tools.stages.dataset import dataset_of, touched
-from llmhd_tools.stages.edges import Drop
+from llmhd_tools.stages.edges import Drop, weights_of
 from llmhd_tools.stages.rankers import tensors_of
 from llmhd_tools.stages.texts import Texts, check_texts, digest_of, shuffled, texts_of
 from llmhd_tools.train.methods import load, values_of
@@ -38,7 +38,8 @@ def fit(
 ) -> Tensors:
     """A recommender of interactions, by name: popularity, itemknn, ease, l3ae; for ``evaluate`` and ``suspect``.
 
-    A ``weight`` of the rows counts, pairs of ``drop`` do not. l3ae reads texts of the ``items``, as TF-IDF of their
+    A ``weight`` of the rows counts, pairs of ``drop`` do not, or less where it has weights. l3ae reads texts of the
+    ``items``, as TF-IDF of their
     words, or their ``vectors``; an item without is as if its text said nothing; ``shuffle_texts`` is the control's seed.
     ``choices`` are those of ``Fitting`` by name: ``set`` has the model's own options. Raises UsageError where these do
     not fit, InputError where the items' matrix has no inverse.
@@ -47,9 +48,8 @@ def fit(
     method = load("model", model)
     options = method.Options(**values_of({"model": model}, how.set))
     _check(model, method.texts, items is not None, vectors is not None, shuffle_texts)
-    counted = ("user", "item", "weight") if "weight" in train else ("user", "item")
-    params, inputs = {"model": model} | asdict(options), {"train": train.digest(*counted)}
-    interactions = touched(train, dataset)
+    params, inputs = {"model": model} | asdict(options), {"train": dataset.digest}
+    interactions = touched(dataset, weights_of(dataset, drop))
     if drop is not None:
         interactions = _without(interactions, drop)
         inputs["drop"], params = drop.digest, params | drop.params

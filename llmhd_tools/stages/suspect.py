@@ -32,14 +32,15 @@ def suspect(
     scores: Table | None = None,
     vectors: Tensors | None = None,
     drop: Drop | None = None,
+    weights: bool = False,
     **choices: Any,
 ) -> Table:
     """All training pairs, once each and in order, with their suspicion, the worst ``share`` marked as cut.
 
-    ``history`` are the embeddings of some epochs, or models of ``fit``. ``scores`` are in suspects or judged
-    rows, ``vectors`` those of the items' texts, ``drop`` is what the epochs of ``history`` were trained without,
-    ``choices`` are those of ``Suspecting`` by name. Raises InputError for a scored pair that is not in training, and for
-    an item without vector.
+    ``history`` are the embeddings of some epochs, or models of ``fit``. ``scores`` are in suspects or judged rows,
+    ``vectors`` those of the items' texts, ``drop`` is what the epochs of ``history`` were trained without. ``weights``
+    cuts none and writes soft weights (``core.suspicion.soft``). ``choices`` are those of ``Suspecting`` by name.
+    Raises InputError for a scored pair that is not in training, and for an item without vector.
     """
     how, graph = pick(Suspecting, how, choices), dataset.graph
     params = {"share": share, "leave_one_out": how.leave_one_out}
@@ -61,7 +62,10 @@ def suspect(
         params["text_weight"] = how.text_weight
     columns |= signals
     columns["suspicion"] = found = suspicion.suspicion(predicted, list(signals.values()), how.text_weight)
-    columns["cut"] = suspicion.worst(found, share).astype("int8")
+    columns["cut"] = suspicion.worst(found, 0.0 if weights else share).astype("int8")
+    if weights:
+        params["weights"] = True
+        columns["weight"] = suspicion.soft(found, share)
     meta = {"made": made("suspect", params, inputs)}
     return Table("suspects", columns, dataset.users, dataset.items, meta)
 

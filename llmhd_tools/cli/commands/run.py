@@ -31,7 +31,7 @@ _ASKING = (
     {"denoise": "llmhd"},
     {"denoise": "llmhni"},
     {"negatives": "semantic"},
-    {"clean": "graph", "items": True, "text_weight": True},
+    {"clean": ("graph", "soft"), "items": True, "text_weight": True},
 )
 
 
@@ -42,7 +42,7 @@ _ASKING = (
         Shuffling: (*_ASKING, {"vectors": True}, {"aligned": True}),
         "items": _ASKING,
         "profiles": _ASKING,
-        "vectors": ({"clean": "graph"}, {"backbone": "alpharec"}),
+        "vectors": ({"clean": ("graph", "soft")}, {"backbone": "alpharec"}),
         "aligned": ({"negatives": "semantic"}, {"denoise": "llmhni"}),
     },
     strict=("vectors", "aligned"),

@@ -32,6 +32,9 @@ def command(
     scores: Annotated[File, file("--scores", "Scores of training pairs (score): suspects or judged rows.")] = None,
     vectors: Annotated[File, file("--vectors", "Text vectors of the items (embed, align).")] = None,
     share: Annotated[float, typer.Option("--share", help="Share of the training pairs to cut.", min=0, max=1)] = SHARE,
+    weights: Annotated[
+        bool, typer.Option("--weights", help="Write how much each pair is to count, not which are cut.")
+    ] = False,
     drop: Annotated[File, file("--drop", "The pairs that the epochs of --history were trained without.")] = None,
     output: Out = "-",
     quiet: Quiet = False,
@@ -43,7 +46,8 @@ def command(
     noise is memorised, tell best. --vectors adds how alike the item's text is to those of the user's other items,
     --scores what a language model says. The worst --share is marked as cut: for `score` to judge, or for `train-epoch
     --drop` to leave out of graph and loss. A pair that its score vouches for is not cut any more. --history takes a
-    model of `fit` as well.
+    model of `fit` as well. With --weights no pair is cut: each has a weight from 0 to 1, a half at the line that --share
+    would draw, which `train-epoch --drop` and `fit --drop` take into the loss; all edges stay.
 
     \b
     Examples:
@@ -77,9 +81,13 @@ def command(
         scores=read_table(scores, ("suspects", "judged")) if scores else None,
         vectors=shuffle_vectors(read_tensors(vectors, "vectors"), shuffling.shuffle_texts) if vectors else None,
         drop=read_drop(drop, dataset, profiling.confidence) if drop else None,
+        weights=weights,
     )
     write_table(output, found)
     if unused:
         notes.note(unused)
+    if weights:
+        notes.note(f"{len(found):,} training pairs weigh {found['weight'].min():.3f} to {found['weight'].max():.3f}")
+        return
     told = f", {(found['score'] == found['score']).sum():,} of them with a score" if scores else ""
     notes.note(f"{(found['cut'] == 1).sum():,} of {len(found):,} training pairs are cut{told}")
