@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from llmhd_tools.llm.open import open_provider as open_provider
     from llmhd_tools.llm.requests import Answer as Answer
     from llmhd_tools.llm.requests import Provider as Provider
+    from llmhd_tools.measure.blend import blend as blend
     from llmhd_tools.measure.diagnosis import diagnose as diagnose
     from llmhd_tools.measure.evaluate import evaluate as evaluate
     from llmhd_tools.report.compare import compare as compare
@@ -64,6 +65,7 @@ PUBLIC = {
     "judge": ("stages.judge", "Judged"),
     "update_profiles": ("stages.profiles", "update_profiles"),
     "fit": ("stages.fit", "fit"),
+    "blend": ("measure.blend", "blend"),
     "suspect": ("stages.suspect", "suspect"),
     "relate": ("stages.relate", "relate"),
     "evaluate": ("measure.evaluate", "evaluate"),
@@ -82,6 +84,7 @@ __all__ = [
     "Table",
     "Tensors",
     "align",
+    "blend",
     "compare",
     "dataset",
     "diagnose",

@@ -42,6 +42,7 @@ GROUPS = {
         "suspect": "suspect",
         "align": "align",
         "fit": "fit",
+        "blend": "blend",
         "run": "run",
     },
     "Measuring": {"evaluate": "evaluate", "diagnose": "diagnose", "compare": "compare", "plot": "plot"},

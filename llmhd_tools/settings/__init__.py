@@ -24,13 +24,14 @@ from llmhd_tools.settings.denoising import (
 )
 from llmhd_tools.settings.importing import Columns, Filtering, Form, Splitting, Texts
 from llmhd_tools.settings.service import ONE_BY_ONE, Service
-from llmhd_tools.settings.training import Aligning, Fitting, Machine, Measuring, Model, Stopping
+from llmhd_tools.settings.training import Aligning, Blending, Fitting, Machine, Measuring, Model, Shuffling, Stopping
 
 __all__ = [
     "ANY",
     "ONE_BY_ONE",
     "WITHOUT",
     "Aligning",
+    "Blending",
     "Choice",
     "Cleaning",
     "Columns",
@@ -48,6 +49,7 @@ __all__ = [
     "Relating",
     "Section",
     "Service",
+    "Shuffling",
     "Splitting",
     "Staging",
     "Stopping",
@@ -69,6 +71,8 @@ SECTIONS: tuple[type[Section], ...] = (
     Splitting,
     Model,
     Fitting,
+    Shuffling,
+    Blending,
     Machine,
     Stopping,
     Measuring,

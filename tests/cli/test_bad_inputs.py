@@ -34,6 +34,7 @@ LINES = {
     "suspect": "@train.jsonl --history @emb-2.npz --history @emb-3.npz --scores @suspects.jsonl --vectors @vectors.npz"
     " --drop @drop.npz -o @out.jsonl",
     "fit": "l3ae @train.jsonl --items @items.jsonl --drop @drop.npz --set neighbours=5 -o @out.npz",
+    "blend": "@emb-2.npz @emb-3.npz --exclude @train.jsonl --valid @valid.jsonl -o @out.npz",
     "run": "@train.jsonl --valid @valid.jsonl --test @test.jsonl --items @items.jsonl --profiles @profiles.jsonl"
     " --disliked @disliked.jsonl --denoise llmhd --negatives semantic --aligned @vectors.npz --epochs 1 --dim 8"
     " --batch 64 -o @out",
@@ -276,7 +277,7 @@ def test_unwritable_output(capfd: pytest.CaptureFixture[str], folder: Path, name
         (folder / "none" / "a.npz", "does not exist; create it first"),
         (Path(main_input), "is named twice"),
         (
-            Path("/proc/a.npz" if name in ("train-epoch", "embed", "align", "fit") else "/proc/a.jsonl"),
+            Path("/proc/a.npz" if name in ("train-epoch", "embed", "align", "fit", "blend") else "/proc/a.jsonl"),
             "cannot be written",
         ),
     ):
@@ -320,7 +321,7 @@ def test_usage(capfd: pytest.CaptureFixture[str], folder: Path, name: str) -> No
     line = words(folder, name)
     fails(capfd, folder, [*line, "--nonsense"], "No such option: --nonsense", code=2)
     fails(capfd, folder, [name], "Missing", code=2)
-    if name in ("prune", "suspect", "update-profiles", "embed", "diagnose"):  # further words are further files
+    if name in ("prune", "suspect", "update-profiles", "embed", "diagnose", "blend"):  # further words are further files
         fails(capfd, folder, [*line, "one-too-many"], "one-too-many", code=1)
     else:
         fails(capfd, folder, [*line, "one-too-many"] if name != "validate" else [*line, "--kind", "x"], "", code=2)
