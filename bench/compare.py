@@ -42,15 +42,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--eval-batch", default="10000000", help="RecBole's eval_batch_size: scores, not users")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda for both sides")
     args = parser.parse_args()
-    setting = f"{args.threads} threads, {args.rounds} rounds of {args.steps} steps"
+    setting = f"{args.device}, {args.threads} threads, {args.rounds} rounds of {args.steps} steps"
     print(f"{setting}; median (min) milliseconds; load {os.getloadavg()[0]:.1f}")
     print("| backbone | work | ours | RecBole | ratio of wall | of processor time | peak MB ours, RecBole |")
     print("|---|---|---|---|---|---|---|")
     for backbone in args.backbones.split(","):
         sides = (
-            Side(sys.executable, str(HERE / "ours.py"), args.data, backbone, str(args.threads)),
-            Side(args.recbole, str(HERE / "recbole_side.py"), args.data, backbone, str(args.threads), args.eval_batch),
+            Side(sys.executable, str(HERE / "ours.py"), args.data, backbone, str(args.threads), args.device),
+            Side(
+                args.recbole,
+                str(HERE / "recbole_side.py"),
+                args.data,
+                backbone,
+                str(args.threads),
+                args.eval_batch,
+                args.device,
+            ),
         )
         for request, per in ((f"steps {args.steps}", args.steps), ("evaluate 1", 1)):
             if backbone != "lightgcn" and request.startswith("evaluate"):

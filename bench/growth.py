@@ -31,7 +31,8 @@ import numpy as np
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.sampling import Samples, draw_samples
 from llmhd_tools.train.config import Config
-from llmhd_tools.train.trainer import Trainer, pick_device
+from llmhd_tools.train.devices import pick_device
+from llmhd_tools.train.trainer import Trainer
 
 WORKS = ("epoch", "prune", "evaluate")
 EPOCHS = 5  # of history, as `run` keeps by default
@@ -46,6 +47,7 @@ def main() -> int:
     parser.add_argument("--works", default=",".join(WORKS))
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--device", default="cpu", help="of the epoch")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.case:
@@ -80,7 +82,7 @@ def _case(asked: argparse.Namespace) -> dict[str, Any]:
     work, rows = asked.case.split("-")
     use_threads(asked.threads)
     graph = _graph(asked.data, int(rows))
-    found = {"epoch": _epoch, "prune": _prune, "evaluate": _evaluate}[work](graph, asked.seconds)
+    found = {"epoch": _epoch, "prune": _prune, "evaluate": _evaluate}[work](graph, asked)
     sizes = {"rows": len(graph), "users": graph.n_users, "items": graph.n_items}
     return found | sizes | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
@@ -122,14 +124,14 @@ def _least(work: Callable[[], object], seconds: float) -> dict[str, Any]:
     return {"wall": wall, "cpu": cpu, "measured": f"best of {len(runs)}"}
 
 
-def _epoch(graph: Graph, seconds: float) -> dict[str, Any]:
+def _epoch(graph: Graph, asked: argparse.Namespace) -> dict[str, Any]:
     config = Config(seed=1)
-    trainer = Trainer(config, graph, pick_device("cpu"))
+    trainer = Trainer(config, graph, pick_device(asked.device))
     samples = draw_samples(graph, "bpr", config.batch, 1, 1)
     steps = int(samples.batch[-1]) + 1
-    trainer.train(_first(samples, 3))  # warms up
+    trainer.train(_first(samples, 5))  # warms up, and captures where that is done
     trial = _timed(lambda: trainer.train(_first(samples, 4)))[0] / 4
-    part = min(steps, max(8, int(seconds / trial)))
+    part = min(steps, max(8, int(asked.seconds / trial)))
     wall, cpu = (value * steps / part for value in _timed(lambda: trainer.train(_first(samples, part))))
     measured = f"all {steps:,} steps" if part == steps else f"{part:,} of {steps:,} steps"
     return {"wall": wall, "cpu": cpu, "measured": measured, "predicted": steps * _work(graph, samples, config)}
@@ -158,7 +160,7 @@ def _tables(graph: Graph, seed: int) -> tuple[Any, Any]:
     return tuple(rng.normal(size=(n, 64)).astype(np.float32) for n in _sides(graph)[1])  # type: ignore[return-value]
 
 
-def _prune(graph: Graph, seconds: float) -> dict[str, Any]:
+def _prune(graph: Graph, asked: argparse.Namespace) -> dict[str, Any]:
     """Of an epoch's samples and five epochs' embeddings, 10 % noisy."""
     from llmhd_tools.core.pruning import NoiseRate
     from llmhd_tools.files.ids import Ids
@@ -171,10 +173,10 @@ def _prune(graph: Graph, seconds: float) -> dict[str, Any]:
     columns = {name: getattr(drawn, name) for name in ("batch", "user", "item", "negative")} | {"loss": loss}
     table = Table("samples", columns, *(Ids(range(n)) for n in _sides(graph)[1]))
     rate = NoiseRate(1, 0.1)
-    return _least(lambda: prune(table, history, rate, 1), seconds) | {"predicted": float(len(graph))}
+    return _least(lambda: prune(table, history, rate, 1), asked.seconds) | {"predicted": float(len(graph))}
 
 
-def _evaluate(graph: Graph, seconds: float) -> dict[str, Any]:
+def _evaluate(graph: Graph, asked: argparse.Namespace) -> dict[str, Any]:
     """All users with one row in ten held out, the others hidden."""
     from llmhd_tools.core.metrics import ByUser, hits_at
     from llmhd_tools.core.rankers import Dot
@@ -183,7 +185,7 @@ def _evaluate(graph: Graph, seconds: float) -> dict[str, Any]:
     test, hidden = (ByUser.of(graph.user[rows], graph.item[rows], graph.n_users) for rows in (held_out, ~held_out))
     users, items = _tables(graph, 3)
     wanted = int(np.count_nonzero(np.diff(test.start)))
-    found = _least(lambda: hits_at(Dot(users, items), test, [hidden], 20), seconds)
+    found = _least(lambda: hits_at(Dot(users, items), test, [hidden], 20), asked.seconds)
     return found | {"predicted": float(wanted * graph.n_items)}
 
 

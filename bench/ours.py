@@ -1,4 +1,4 @@
-"""Our side of bin/bench: training steps and a full evaluation. Usage: ours.py DATA BACKBONE THREADS"""
+"""Our side of bin/bench: training steps and a full evaluation. Usage: ours.py DATA BACKBONE THREADS DEVICE"""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from llmhd_tools.core.rankers import Dot
 from llmhd_tools.core.sampling import Samples, draw_samples
 from llmhd_tools.files.tables import read_table
 from llmhd_tools.stages.dataset import by_user, read_dataset
+from llmhd_tools.train import ranking
 from llmhd_tools.train.config import Config
+from llmhd_tools.train.devices import pick_device
 from llmhd_tools.train.ops.threads import use_threads
-from llmhd_tools.train.trainer import Trainer, pick_device
+from llmhd_tools.train.trainer import Trainer
 
 
 def main() -> None:
     """Load once, then serve ``steps N`` and ``evaluate 1``."""
-    data, backbone, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    data, backbone, threads, device = sys.argv[1], sys.argv[2], int(sys.argv[3]), pick_device(sys.argv[4])
     dataset = read_dataset(f"{data}/train.jsonl")
     use_threads(threads)
-    trainer = Trainer(Config(backbone=backbone, seed=1), dataset.graph, pick_device("cpu"))
+    trainer = Trainer(Config(backbone=backbone, seed=1), dataset.graph, device)
     epochs = (draw_samples(dataset.graph, "bpr", 1024, 1, epoch) for epoch in itertools.count(1))
     waiting: list[Samples] = []
 
@@ -43,12 +45,17 @@ def main() -> None:
         for split in ("train", "valid")
     ]
 
+    def on_card(_: int) -> None:
+        _, hits, relevant = ranking.hits_at(Dot(*trainer.embeddings()), test, hidden, 20, device)
+        for k in (10, 20):
+            recall(hits[:, :k], relevant).mean(), ndcg(hits[:, :k], relevant).mean()
+
     def evaluate(_: int) -> None:
         _, hits, relevant = hits_at(Dot(*trainer.embeddings()), test, hidden, 20)
         for k in (10, 20):
             recall(hits[:, :k], relevant).mean(), ndcg(hits[:, :k], relevant).mean()
 
-    serve({"steps": steps, "evaluate": evaluate})
+    serve({"steps": steps, "evaluate": evaluate if device.type == "cpu" else on_card})
 
 
 def _first(samples: Samples, batches: int) -> tuple[Samples, list[Samples]]:

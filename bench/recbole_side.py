@@ -1,4 +1,5 @@
-"""RecBole's side of bin/bench, in its own environment. Usage: recbole_side.py DATA BACKBONE THREADS EVAL_BATCH_SIZE"""
+"""RecBole's side of bin/bench, in its own environment. Usage: recbole_side.py DATA BACKBONE THREADS
+EVAL_BATCH_SIZE DEVICE"""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from pathlib import Path
 
 warnings.filterwarnings("ignore")
 data, backbone, threads, eval_batch = Path(sys.argv[1]).resolve(), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+on_card = sys.argv[5] != "cpu"
 sys.argv = sys.argv[:1]  # RecBole reads it
 
 import torch  # noqa: E402
@@ -31,7 +33,7 @@ def settings(folder: str) -> dict[str, object]:
         "load_col": {"inter": ["user_id", "item_id"]}, "embedding_size": 64, "n_layers": 3, "reg_weight": 1e-5,
         "hidden_size_list": [64, 64, 64], "learning_rate": 0.005, "train_batch_size": 1024,
         "eval_batch_size": eval_batch, "metrics": ["Recall", "NDCG"], "topk": [10, 20], "valid_metric": "Recall@20",
-        "use_gpu": False, "show_progress": False, "seed": 1, "worker": 0,
+        "use_gpu": on_card, "show_progress": False, "seed": 1, "worker": 0,
         "eval_args": {"group_by": "user", "order": "RO", "mode": "full", "split": {"RS": [0.8, 0.1, 0.1]}},
     }  # fmt: skip
 
@@ -72,12 +74,15 @@ def main() -> None:
     def steps(count: int) -> None:
         model.train()
         for batch in itertools.islice(batches, count):
+            batch = batch.to(model.device)
             trainer.optimizer.zero_grad()
             losses = model.calculate_loss(batch)
             if backbone == "ncl":
                 losses = losses[:-1]  # as its trainer does in the warm-up, in which our side is
             (sum(losses) if isinstance(losses, tuple) else losses).backward()
             trainer.optimizer.step()
+        if on_card:
+            torch.cuda.synchronize()
 
     serve({"steps": steps, "evaluate": lambda _: trainer.evaluate(test, load_best_model=False)})
 

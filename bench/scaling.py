@@ -80,9 +80,10 @@ def _case(train: str, case: str, steps: int) -> int:
 
 def _measure(train: str, name: str, size: int, steps: int) -> int:
     """Print seconds a step, and what the busiest rank holds and sends, as JSON."""
+    from llmhd_tools.train.devices import pick_device
     from llmhd_tools.train.distributed.trainer import ShardedTrainer
     from llmhd_tools.train.ops.threads import use_threads
-    from llmhd_tools.train.trainer import Trainer, pick_device
+    from llmhd_tools.train.trainer import Trainer
 
     graph, config = _graph(train, size if name == "weak" else 1), Config(seed=1, batch=BATCH * _factor(name, size))
     use_threads(1)

@@ -17,8 +17,9 @@ from llmhd_tools.core.sampling import draw_samples
 from llmhd_tools.stages.dataset import read_dataset
 from llmhd_tools.stages.edges import read_relations
 from llmhd_tools.train.config import Config
+from llmhd_tools.train.devices import pick_device
 from llmhd_tools.train.ops.threads import use_threads
-from llmhd_tools.train.trainer import Trainer, pick_device
+from llmhd_tools.train.trainer import Trainer
 
 
 def main() -> None:

@@ -59,6 +59,7 @@ class Fitting(Section):
         "The control for texts: hand them to other items, at random by this seed. What is gained still is no text's.",
         low=0,
     )
+    device: str = choice("cpu", "Where tables of items are inverted: cpu, auto, cuda, cuda:1. A GPU rounds otherwise.")
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def fit(
     fitted = method(options)
     if (size := fitted.memory(len(dataset.items))) > _MUCH:
         notes.note(f"{model} of {len(dataset.items):,} items takes {size / 2**30:.0f} GiB; `set` items=N makes it less")
-    ranker = fitted.fit(interactions, rows)
+    ranker = fitted.fit(interactions, rows, how.device)
     return tensors_of(ranker, dataset.users, dataset.items, {"made": made("fit", params, inputs)})
 
 

@@ -25,12 +25,13 @@ from llmhd_tools.stages.judge import Judge, Judged
 from llmhd_tools.stages.model_file import config_of, groups_of, state_of, to_arrays
 from llmhd_tools.stages.samples import samples_of, table_of
 from llmhd_tools.train import samplers
+from llmhd_tools.train.devices import pick_device
 from llmhd_tools.train.distributed.ranks import Ranks
 from llmhd_tools.train.distributed.trainer import ShardedTrainer
 from llmhd_tools.train.methods import load
 from llmhd_tools.train.ops.threads import use_threads
 from llmhd_tools.train.state import State, Trust
-from llmhd_tools.train.trainer import Trainer, pick_device
+from llmhd_tools.train.trainer import Trainer
 
 
 class Model:

@@ -14,7 +14,7 @@ from torch import Tensor
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.sampling import Samples
 from llmhd_tools.core.seeds import generator
-from llmhd_tools.errors import DeviceError, LlmhdError, UsageError
+from llmhd_tools.errors import LlmhdError
 from llmhd_tools.train import backbones, denoisers, objectives
 from llmhd_tools.train.batch import Batch, Weighed
 from llmhd_tools.train.config import Config
@@ -44,19 +44,6 @@ def check_finite(values: Tensor, epoch: int, step: int) -> None:
     finite = torch.isfinite(values)
     if not finite.all():
         raise Diverged("the loss is not finite", epoch, step + int((~finite).int().argmax()))
-
-
-def pick_device(name: str) -> torch.device:
-    """The device to train on; ``auto`` is a GPU where there is one. Raises UsageError or DeviceError."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise UsageError(f"`device` {name} is unknown; use auto, cpu, cuda or cuda:1") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise DeviceError("no CUDA device is at hand; use `device` cpu")
-    return device
 
 
 class Trainer:

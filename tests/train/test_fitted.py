@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from toys import CPU
 
 from llmhd_tools.core import linear
+from llmhd_tools.errors import InputError
 from llmhd_tools.train.fitted.ease import EASE, EASEOptions
 from llmhd_tools.train.fitted.itemknn import ItemKNN, ItemKNNOptions
 from llmhd_tools.train.fitted.l3ae import L3AE, L3AEOptions
 from llmhd_tools.train.fitted.popularity import NoOptions, Popularity
+from llmhd_tools.train.ops import linear as on_device
 
 USERS, ITEMS = 50, 20
 
@@ -67,3 +70,15 @@ def test_with_few_items_the_others_have_no_weights_and_memory_is_theirs(method):
     few = whole.fit(sp.csr_array(x[:, items]), sp.csr_array(t[items]))
     assert weights[np.ix_(items, items)] == pytest.approx(few.weights.toarray(), abs=1e-6)
     assert method.memory(ITEMS) == whole.memory(7) < whole.memory(ITEMS)
+
+
+def test_the_closed_forms_by_torch_are_those_by_numpy():
+    x, t = interactions(), texts()
+    assert on_device.ease(x, 3.0, CPU) == pytest.approx(linear.ease(x, 3.0), abs=1e-5)
+    assert on_device.l3ae(x, t, 1.0, 5.0, 2.0, CPU) == pytest.approx(linear.l3ae(x, t, 1.0, 5.0, 2.0), abs=1e-5)
+
+
+def test_a_matrix_without_inverse_is_refused_by_torch_too():
+    x = sp.csr_array(np.ones((3, 4), np.float32))
+    with pytest.raises(InputError, match=r"no inverse with a ridge of 0; take a larger one"):
+        on_device.ease(x, 0.0, CPU)

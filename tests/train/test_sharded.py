@@ -120,7 +120,8 @@ from llmhd_tools.cli.torchrun import one_of_several
 
 def work():
     from llmhd_tools.train.distributed.trainer import ShardedTrainer
-    from llmhd_tools.train.trainer import Trainer, pick_device
+    from llmhd_tools.train.devices import pick_device
+    from llmhd_tools.train.trainer import Trainer
     rng = np.random.default_rng(1)
     graph = Graph.of(*rng.integers(0, [[50], [90]], (2, 600)).astype(np.int32), 50, 90)
     config = Config(loss="bce", dim=4, layers=2, batch=100, lr=0.01)

@@ -12,10 +12,11 @@ from llmhd_tools.core.sampling import Samples, draw_samples
 from llmhd_tools.errors import DeviceError, UsageError
 from llmhd_tools.train.backbones import build
 from llmhd_tools.train.config import Config
+from llmhd_tools.train.devices import pick_device
 from llmhd_tools.train.ops.propagation import normalised_adjacency
 from llmhd_tools.train.ops.threads import use_threads
 from llmhd_tools.train.state import State
-from llmhd_tools.train.trainer import Diverged, Trainer, pick_device
+from llmhd_tools.train.trainer import Diverged, Trainer
 
 CPU = torch.device("cpu")
 LOSSES = ("bpr", "bce")

@@ -22,8 +22,10 @@ class Fitted(Protocol):
         """Bytes of the tables that stand in memory side by side while so many items are fitted."""
         return 0
 
-    def fit(self, interactions: sp.csr_array, texts: sp.csr_array | None) -> Ranker:
+    def fit(self, interactions: sp.csr_array, texts: sp.csr_array | None, device: str = "cpu") -> Ranker:
         """The ranker of interactions X (users, items), which may hold weights, and of texts (items, width).
+
+        ``device`` is where dense tables are inverted; rows and sparse weights stay on the host.
 
         Raises InputError where there is none.
         """

@@ -37,17 +37,22 @@ class EASE(Fitted):
         """One table of items² float32."""
         return linear.table_bytes("ease", min(items, self.options.items or items))
 
-    def fit(self, interactions: sp.csr_array, texts: sp.csr_array | None) -> Linear:
+    def fit(self, interactions: sp.csr_array, texts: sp.csr_array | None, device: str = "cpu") -> Linear:
         """The strongest weights, applied to all interactions."""
         n_items = interactions.shape[1]
         items = linear.popular(interactions, self.options.items or n_items)
         few = interactions if len(items) == n_items else sp.csr_array(interactions[:, items])
-        weights = self._weights(few, None if texts is None else texts[items])
+        weights = self._weights(few, None if texts is None else texts[items], device)
         found = linear.strongest(weights, self.options.neighbours)
         if whole := float(np.dot(weights.ravel(), weights.ravel())):
             kept = float(np.dot(found.data, found.data)) / whole
             notes.note(f"{self.options.neighbours:,} weights an item hold {kept:.1%} of all weights' squares")
         return Linear(interactions, linear.spread(found, items, n_items))
 
-    def _weights(self, interactions: sp.csr_array, texts: sp.csr_array | None) -> Table:
-        return linear.ease(interactions, self.options.ridge)
+    def _weights(self, interactions: sp.csr_array, texts: sp.csr_array | None, device: str) -> Table:
+        if device == "cpu":
+            return linear.ease(interactions, self.options.ridge)
+        from llmhd_tools.train.devices import pick_device  # torch takes seconds to load
+        from llmhd_tools.train.ops.linear import ease
+
+        return ease(interactions, self.options.ridge, pick_device(device))

@@ -29,6 +29,6 @@ class ItemKNN(Fitted):
     def __init__(self, options: ItemKNNOptions) -> None:
         self.options = options
 
-    def fit(self, interactions: sp.csr_array, texts: sp.csr_array | None) -> Linear:
+    def fit(self, interactions: sp.csr_array, texts: sp.csr_array | None, device: str = "cpu") -> Linear:
         """Cosines of nearest neighbours, applied to all interactions."""
         return Linear(interactions, itemknn(interactions, self.options.neighbours, self.options.shrink))

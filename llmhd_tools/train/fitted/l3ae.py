@@ -33,6 +33,12 @@ class L3AE(EASE):
         """Three tables of items² float32."""
         return linear.table_bytes("l3ae", min(items, self.options.items or items))
 
-    def _weights(self, interactions: sp.csr_array, texts: sp.csr_array | None) -> Table:
+    def _weights(self, interactions: sp.csr_array, texts: sp.csr_array | None, device: str) -> Table:
         assert texts is not None
-        return linear.l3ae(interactions, texts, self.options.ridge, self.options.pull, self.options.text_ridge)
+        strengths = self.options.ridge, self.options.pull, self.options.text_ridge
+        if device == "cpu":
+            return linear.l3ae(interactions, texts, *strengths)
+        from llmhd_tools.train.devices import pick_device  # torch takes seconds to load
+        from llmhd_tools.train.ops.linear import l3ae
+
+        return l3ae(interactions, texts, *strengths, pick_device(device))

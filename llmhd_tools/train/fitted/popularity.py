@@ -20,7 +20,7 @@ class Popularity(Fitted):
     def __init__(self, options: NoOptions) -> None:
         pass
 
-    def fit(self, interactions: sp.csr_array, texts: sp.csr_array | None) -> Dot:
+    def fit(self, interactions: sp.csr_array, texts: sp.csr_array | None, device: str = "cpu") -> Dot:
         """The sums of the columns."""
         users, _ = interactions.shape
         counts = np.bincount(interactions.indices, interactions.data, minlength=interactions.shape[1])
