@@ -65,7 +65,7 @@ def main() -> None:
         config = Config(model=NAMES[backbone], dataset="set", config_dict=settings(folder))
         init_seed(1, True)
         train, _, test = data_preparation(config, create_dataset(config))
-        model = get_model(NAMES[backbone])(config, train.dataset)
+        model = get_model(NAMES[backbone])(config, train.dataset).to(config["device"])
         trainer = get_trainer(config["MODEL_TYPE"], NAMES[backbone])(config, model)
     if backbone == "ncl":
         give_clusters(model)
