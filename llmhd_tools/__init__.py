@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from llmhd_tools.llm.open import open_provider as open_provider
     from llmhd_tools.llm.requests import Answer as Answer
     from llmhd_tools.llm.requests import Provider as Provider
+    from llmhd_tools.measure.blend import blend as blend
     from llmhd_tools.measure.diagnosis import diagnose as diagnose
     from llmhd_tools.measure.evaluate import evaluate as evaluate
     from llmhd_tools.report.compare import compare as compare
     from llmhd_tools.runs.run import run as run
     from llmhd_tools.settings.configs import preset as preset
     from llmhd_tools.stages.align import align_vectors as align
+    from llmhd_tools.stages.appraise import appraise as appraise
     from llmhd_tools.stages.dataset import Dataset as Dataset
     from llmhd_tools.stages.dataset import dataset_of as dataset
     from llmhd_tools.stages.embed import embed as embed
@@ -61,9 +63,11 @@ PUBLIC = {
     "align": ("stages.align", "align_vectors"),
     "prune": ("stages.prune", "prune"),
     "score": ("stages.score", "score"),
+    "appraise": ("stages.appraise", "appraise"),
     "judge": ("stages.judge", "Judged"),
     "update_profiles": ("stages.profiles", "update_profiles"),
     "fit": ("stages.fit", "fit"),
+    "blend": ("measure.blend", "blend"),
     "suspect": ("stages.suspect", "suspect"),
     "relate": ("stages.relate", "relate"),
     "evaluate": ("measure.evaluate", "evaluate"),
@@ -82,6 +86,8 @@ __all__ = [
     "Table",
     "Tensors",
     "align",
+    "appraise",
+    "blend",
     "compare",
     "dataset",
     "diagnose",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from llmhd_tools.core.metrics import METRICS, ByUser, hits_at
@@ -21,29 +21,39 @@ class Tried:
 
 def search(
     blend: Blend, held_out: ByUser, exclude: Sequence[ByUser], metric: str, k: int, grid: Sequence[float] = GRID
-) -> Iterator[Tried]:
-    """Better and better weights of ``blend``, from its own on, the best last.
+) -> tuple[list[Tried], list[Tried]]:
+    """What each part of ``blend`` reaches alone; and better and better weights, the best last.
 
-    Part after part takes the weight of ``grid`` that makes the mean ``metric`` at ``k`` largest while the others keep
-    theirs, until no part changes. The first part keeps its weight: only their ratios count. A weight gives way only to a
-    better one, of equal ones to the earlier in the grid.
+    It begins with all weights 1, or with the best part alone where that is better. Part after part takes the weight of
+    ``grid`` that makes the mean ``metric`` at ``k`` largest while the others keep theirs, until no part changes. The best
+    part keeps its weight of 1: only their ratios count. A weight gives way only to a better one, of equal ones to the
+    earlier in the grid. So no part alone is better than what is found.
     """
     known: dict[tuple[float, ...], float] = {}
 
-    def value(weights: tuple[float, ...]) -> float:
+    def tried(*weights: float) -> Tried:
         if weights not in known:
             _, hits, relevant = hits_at(replace(blend, weights=weights), held_out, exclude, k)
             known[weights] = float(METRICS[metric](hits, relevant).mean())
-        return known[weights]
+        return Tried(weights, known[weights])
 
-    best = Tried(tuple(blend.weights), value(tuple(blend.weights)))
-    yield best
-    part, unchanged = 1, 1
-    while unchanged < len(best.weights):
-        others = [(*best.weights[:part], weight, *best.weights[part + 1 :]) for weight in grid]
-        found = max((Tried(weights, value(weights)) for weights in others), key=lambda tried: tried.value)
-        unchanged += 1
-        if found.value > best.value:
-            best, unchanged = found, 1
-            yield best
-        part = part % (len(best.weights) - 1) + 1
+    count = len(blend.parts)
+    alone = [tried(*(float(part == other) for other in range(count))) for part in range(count)]
+    anchor = alone.index(_best(alone))
+    path = [_best([tried(*[1.0] * count), alone[anchor]])]
+    moving = [part for part in range(count) if part != anchor]
+    changed = True
+    while changed:
+        changed = False
+        for part in moving:
+            now = path[-1].weights
+            found = _best([path[-1], *(tried(*now[:part], weight, *now[part + 1 :]) for weight in grid)])
+            if found is not path[-1]:
+                path.append(found)
+                changed = True
+    return alone, path
+
+
+def _best(several: Sequence[Tried]) -> Tried:
+    """Of equal ones the first."""
+    return max(several, key=lambda one: one.value)

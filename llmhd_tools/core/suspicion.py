@@ -92,6 +92,18 @@ def _standardised(values: Floats) -> Floats:
     return np.asarray((values - values.mean()) / (spread if spread else 1.0))
 
 
+def soft(suspicion: Floats, share: float) -> Floats:
+    """Weights of n pairs, (n,) in 0 to 1: 1 / (1 + e^(s - s₀)), s₀ the least suspicion of those that ``share`` would cut.
+
+    So a pair at that line weighs a half, and one a standard deviation above it .27. All weigh 1 where none would be cut.
+    """
+    count = floor_share(share, len(suspicion))
+    if not count:
+        return np.ones(len(suspicion))
+    line = np.partition(suspicion, len(suspicion) - count)[len(suspicion) - count]
+    return np.asarray(np.exp(-np.logaddexp(0.0, suspicion - line)))
+
+
 def worst(suspicion: Floats, share: float) -> NDArray[np.bool_]:
     """Marks the ⌊share·n⌋ most suspicious of n pairs, (n,) bool; of equal ones the earlier row."""
     chosen = np.zeros(len(suspicion), dtype=bool)

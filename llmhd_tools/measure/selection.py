@@ -65,11 +65,14 @@ class Selector:
     """Measures on the validation rows what chooses the epoch, where that is not a metric of their ranking.
 
     A row without an embedding has no loss: it counts in a ranking as ``unknown`` says, in no loss, and is never trimmed.
+    Raises UsageError for a loss that no row has by itself.
     """
 
     def __init__(
         self, chosen: Selection, valid: Table, dataset: Dataset, hidden: ByUser, loss: str, seed: int, unknown: str
     ) -> None:
+        if loss == "softmax":
+            raise UsageError("`select` by loss is not for `loss` softmax, whose loss is a batch's; name a metric alone")
         user, item, _ = check_known(valid, dataset.users, dataset.items, unknown)
         self.rows = np.flatnonzero((user >= 0) & (item >= 0))
         if not len(self.rows):

@@ -28,8 +28,12 @@ def compare(
     baseline: str | None = None,
     beside: Table | None = None,
     pooled: bool = False,
+    holm: bool = False,
 ) -> Table:
     """Runs side by side, of folders or ``NAME=PATTERN`` words: mean, sd and paired t-test of each metric and method.
+
+    A file of metrics (``evaluate``) is a run as well, of the seed that its name ends with. ``holm`` corrects each metric's
+    p for the number of its tests.
 
     ``metrics`` such as ``ndcg@10`` (None: all of the split); ``beside`` holds published figures. Raises InputError where a
     folder holds no run, or runs of one row differ in more than seed and files; UsageError for an unknown name.
@@ -42,7 +46,7 @@ def compare(
     if baseline is not None and baseline not in by_row(found):
         raise UsageError(f"`baseline` '{baseline}' is none of {', '.join(by_row(found))}")
     tell_odd(found, split, pooled)
-    return from_records("comparison", compare_runs(found, wanted, split, baseline, beside, pooled), "comparison")
+    return from_records("comparison", compare_runs(found, wanted, split, baseline, beside, pooled, holm), "comparison")
 
 
 def compare_runs(
@@ -52,10 +56,11 @@ def compare_runs(
     baseline: str | None = None,
     published: Table | None = None,
     pooled: bool = False,
+    holm: bool = False,
 ) -> list[Record]:
     """Records of kind comparison: for each metric the rows in order of their first run, published figures behind.
 
-    Runs are paired by seed; ``pooled``, by seed and training file.
+    Runs are paired by seed; ``pooled``, by seed and training file, a seed's differences counting as one, by their mean.
 
     Raises InputError where a run has nothing measured on the split, UsageError for a metric that no run has.
     """
@@ -69,7 +74,7 @@ def compare_runs(
     for metric in wanted or []:
         if metric not in known:
             raise UsageError(f"`metrics` {spell(metric)} is in no run; there are {', '.join(map(spell, known))}")
-    epochs = {row: sum(run.best_epoch for run in its) / len(its) for row, its in by_row(runs).items()}
+    epochs = {row: _mean_epoch(its) for row, its in by_row(runs).items()}
     others = list(to_records(published)) if published is not None else []
     records = []
     for metric in wanted or known:
@@ -78,11 +83,18 @@ def compare_runs(
         for run, values in zip(runs, measured, strict=True):
             if metric in values:
                 methods.setdefault(run.row, {})[run.key(pooled)] = values[metric]
-        for row, found in comparison.compare(methods, metric[0], baseline).items():
-            tested = {"against": found.against if found.p is not None else None, "p": found.p}
+        for row, found in comparison.compare(methods, metric[0], baseline, holm).items():
+            tested = {"against": found.against if found.p is not None else None, "p": found.p, "tests": found.tests}
             spread = {"value": found.mean, "sd": found.sd, "runs": found.runs, "place": found.place}
             records.append({"row": row, "split": split, **head, **spread, "epoch": epochs[row], **tested})
         for record in others:
             if (record["metric"], record.get("k")) == metric:
                 records.append({"row": record["row"], **head, "value": record["value"], "published": True})
     return [{name: value for name, value in record.items() if value is not None} for record in records]
+
+
+def _mean_epoch(runs: Sequence[Run]) -> float | None:
+    """The mean of the best epochs; None where a model has none."""
+    if any(run.best_epoch is None for run in runs):
+        return None
+    return sum(run.best_epoch or 0 for run in runs) / len(runs)

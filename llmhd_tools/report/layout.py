@@ -73,13 +73,16 @@ def _number(value: float) -> str:
 
 def _notes(records: Sequence[Record]) -> list[str]:
     tested = [r for r in records if "p" in r]
+    corrected = (
+        f", Holm-corrected for {max(many)} rows" if (many := [r["tests"] for r in tested if "tests" in r]) else ""
+    )
     notes = []
     if any("sd" in r for r in records):
         notes.append("mean ± sd over seeds")
     if any("place" in r for r in records):
         notes.append("bold: best; underlined: runner-up")
     if len({r["against"] for r in tested}) == 1 and any(r.get("place") != 1 for r in tested):
-        notes.append(f"* p < 0.05, ** p < 0.01 against {tested[0]['against']}, paired t-test")
+        notes.append(f"* p < 0.05, ** p < 0.01 against {tested[0]['against']}, paired t-test{corrected}")
     elif tested:
         told = [f"{spell((r['metric'], r.get('k')))} {_p(r['p'])}" for r in tested]
         notes.append(f"p of the best against the runner-up, paired t-test: {', '.join(told)}; * p < 0.05, ** p < 0.01")

@@ -1,4 +1,4 @@
-"""Finished runs as ``llmhd run`` leaves them in folders, read to be compared and plotted."""
+"""Finished runs as ``llmhd run`` leaves them in folders, and metrics of ``evaluate``, read to be compared and plotted."""
 
 from __future__ import annotations
 
@@ -26,12 +26,15 @@ _APART = _FILES | {"digests", "title", "seed", "at", "metrics", "noise", "keep",
 
 @dataclass(frozen=True)
 class Run:
-    """One run's settings and measurements; ``row`` is the method that it is a run of."""
+    """One run's settings and measurements; ``row`` is the method that it is a run of.
+
+    Of a file of metrics ``folder`` is that file, ``best_epoch`` the epoch measured; None where the model has no epochs.
+    """
 
     row: str
     folder: str
     settings: Record
-    best_epoch: int
+    best_epoch: int | None
     records: list[Record]
 
     @property
@@ -41,12 +44,15 @@ class Run:
 
     def key(self, pooled: bool = False) -> tuple[int, str]:
         """What it is paired by with runs of other rows: its seed; ``pooled``, its training file as well."""
+        if pooled and "train" not in self.settings:
+            told = "is a file of metrics, which does not tell its training file; compare it without `pooled`"
+            raise InputError(told, where=self.folder)
         return self.seed, str(self.settings["train"]) if pooled else ""
 
     @property
     def finished(self) -> bool:
         """Whether it came to its end, as far as one can see: a run without --test never shows it."""
-        return self.settings["test"] is None or any(r["split"] == "test" for r in self.records)
+        return self.settings.get("test") is None or any(r["split"] == "test" for r in self.records)
 
     def measured(self, split: str) -> dict[Wanted, float]:
         """The values of a split at the best epoch."""
@@ -54,12 +60,15 @@ class Run:
         return {(r["metric"], r.get("k")): r["value"] for r in found}
 
 
-def read_runs(words: Iterable[str]) -> list[Run]:
-    """The runs that ``FOLDER`` and ``NAME=PATTERN`` words name, in that order.
+def read_runs(words: Iterable[str], metrics: bool = True) -> list[Run]:
+    """The runs that ``FOLDER`` and ``NAME=PATTERN`` words name, in that order; files of metrics too, but for ``metrics``.
 
     Raises InputError where a folder holds no run, UsageError where a pattern matches nothing.
     """
-    return [run for word in words for run in _named(word)]
+    found = [run for word in words for run in _named(word)]
+    if not metrics and (files := [run.folder for run in found if "test" not in run.settings]):
+        raise InputError("is no run's folder, and metrics alone have no epochs or settings to plot", where=files[0])
+    return found
 
 
 def check_seeds(runs: Sequence[Run], pooled: bool = False) -> None:
@@ -98,7 +107,8 @@ def _named(word: str) -> list[Run]:
 
 
 def _read(folder: str, row: str | None) -> Run:
-
+    if os.path.isfile(folder):
+        return _of_metrics(folder, row)
     if not os.path.isfile(os.path.join(folder, "settings.json")):
         raise InputError("is not the folder of a run; name what `run -o` did", where=folder)
     settings = read_json(os.path.join(folder, "settings.json"))
@@ -109,6 +119,20 @@ def _read(folder: str, row: str | None) -> Run:
     if not isinstance(best, int) or not isinstance(seed, int | None) or "test" not in settings:
         raise InputError("is not the folder of a run by this llmhd", where=folder)
     return Run(row or settings.get("title") or _row(folder, seed or 0), folder, settings, best, records)
+
+
+def _of_metrics(path: str, row: str | None) -> Run:
+    """A file of metrics as a run. Raises InputError where its name does not end with the seed."""
+    records = [r for r in to_records(read_table(path, "metrics")) if "user" not in r]
+    stem = os.path.basename(path).split(".jsonl")[0].split(".npz")[0]
+    if not (number := re.search(r"(\d+)$", stem)):
+        raise InputError("has no seed at its name's end to pair it by; name it as ease-1.jsonl", where=path)
+    seed, epochs = int(number[1]), {r.get("epoch") for r in records}
+    if len(epochs) > 1:
+        raise InputError("holds several epochs; name the run's folder", where=path)
+    return Run(
+        row or _row(os.path.join(os.path.dirname(path), stem), seed), path, {"seed": seed}, epochs.pop(), records
+    )
 
 
 def _row(folder: str, seed: int) -> str:
@@ -139,7 +163,7 @@ def tell_odd(runs: Sequence[Run], split: str, pooled: bool = False) -> None:
     for key in sorted({run.key(pooled) for run in runs}):
         seed, alike = key[0], [run for run in runs if run.key(pooled) == key]
         for name in ("train", "valid", "test"):
-            files = sorted({str(run.settings.get(name)) for run in alike})
+            files = sorted({str(run.settings[name]) for run in alike if name in run.settings})
             if others := [file for file in files[1:] if not _same(files[0], file)]:
                 told = f"name different {name} files, such as {files[0]} and {others[0]}"
                 notes.note(f"runs of seed {seed} {told}; their figures compare only if these are the same")

@@ -48,7 +48,7 @@ def run_plan(
         settings = plan.record() | inputs.files() | {"digests": inputs.digests()}
         journal = Journal(folder, settings, plan.staging.window, plan.keep)
         journal.take_up(resume)
-        loop = _open(plan, inputs, journal, provider, embedder)
+        loop = _open(plan, inputs.shuffled(plan.shuffling.shuffle_texts), journal, provider, embedder)
         if unused:
             notes.note(unused)
         return loop.run()

@@ -27,22 +27,24 @@ from llmhd_tools.settings import (
     Relating,
     Section,
     Service,
+    Shuffling,
     Staging,
     Stopping,
     Suspecting,
     choices_of,
     pick,
 )
+from llmhd_tools.stages.dataset import counted
 from llmhd_tools.stages.judge import parse_thresholds
 from llmhd_tools.stages.scorer import parse
-from llmhd_tools.stages.texts import check_texts, texts_of
+from llmhd_tools.stages.texts import check_texts, shuffle_texts, shuffle_vectors, texts_of
 
 ASKING: tuple[Needs, ...] = (  # where texts are embedded, or somebody is asked about them
     {"denoise": "llmhd"},
     {"denoise": "llmhni", "relate_at": True},
     {"denoise": "llmhni", "aligned": False},
     {"negatives": "semantic", "aligned": False},
-    {"clean": "graph", "items": True, "text_weight": True},
+    {"clean": ("graph", "soft"), "items": True, "text_weight": True},
 )
 
 
@@ -63,6 +65,7 @@ class Plan:
     inferring: Inferring = field(default_factory=Inferring)
     relating: Relating = field(default_factory=Relating)
     service: Service = field(default_factory=Service)
+    shuffling: Shuffling = field(default_factory=Shuffling)
     scorer: str | None = None  # a program that judges in the place of ``score``
     noise: bool = False  # whether to measure against known noise
     keep: bool = False  # whether to keep every epoch's files
@@ -81,6 +84,10 @@ class Plan:
             )
         if self.scorer is not None:
             parse(self.scorer)
+            if self.shuffling.shuffle_texts is not None:
+                raise UsageError(
+                    "`scorer` reads the texts from their file, which `shuffle_texts` leaves; leave one out"
+                )
             if self.staging.live and self.model.denoise == "llmhd":
                 raise UsageError("`scorer` is started once an epoch, and `live` asks in each step; leave one out")
 
@@ -182,17 +189,27 @@ class Inputs:
                 found[name] = read(path, kinds.get(name, "interactions"))
         return cls(**found)
 
+    def shuffled(self, seed: int | None) -> Inputs:
+        """The same with texts and vectors in others' places; None leaves them as they are."""
+        changed: dict[str, Any] = {}
+        for name, shuffle in (("items", shuffle_texts), ("vectors", shuffle_vectors), ("aligned", shuffle_vectors)):
+            if (given := getattr(self, name)) is not None:
+                changed[name] = shuffle(given, seed)
+        return replace(self, **changed)
+
     def files(self) -> Record:
         """Where each lies, as far as it was read from a file."""
         given = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: value.source if value is not None else None for name, value in given.items()}
 
     def digests(self) -> Record:
-        """Of what counts in each: of interactions who touched what, of the others all."""
+        """Of what counts in each: of interactions who touched what, and the weights of training; of the others all."""
         given = {f.name: getattr(self, f.name) for f in fields(self)}
         pairs = ("user", "item")
         return {
-            name: value.digest(*pairs) if isinstance(value, Table) and value.kind == "interactions" else value.digest()
+            name: value.digest(*(counted(value) if name == "train" else pairs))
+            if isinstance(value, Table) and value.kind == "interactions"
+            else value.digest()
             for name, value in given.items()
             if value is not None
         }

@@ -1,5 +1,6 @@
 """Every choice that there is, once: sections of choices, which every face and every record reads."""
 
+from llmhd_tools.settings.asking import Appraising, Scoring
 from llmhd_tools.settings.declare import (
     ANY,
     WITHOUT,
@@ -24,13 +25,15 @@ from llmhd_tools.settings.denoising import (
 )
 from llmhd_tools.settings.importing import Columns, Filtering, Form, Splitting, Texts
 from llmhd_tools.settings.service import ONE_BY_ONE, Service
-from llmhd_tools.settings.training import Aligning, Fitting, Machine, Measuring, Model, Stopping
+from llmhd_tools.settings.training import Aligning, Blending, Fitting, Machine, Measuring, Model, Shuffling, Stopping
 
 __all__ = [
     "ANY",
     "ONE_BY_ONE",
     "WITHOUT",
     "Aligning",
+    "Appraising",
+    "Blending",
     "Choice",
     "Cleaning",
     "Columns",
@@ -46,8 +49,10 @@ __all__ = [
     "Profiles",
     "Pruning",
     "Relating",
+    "Scoring",
     "Section",
     "Service",
+    "Shuffling",
     "Splitting",
     "Staging",
     "Stopping",
@@ -69,6 +74,8 @@ SECTIONS: tuple[type[Section], ...] = (
     Splitting,
     Model,
     Fitting,
+    Shuffling,
+    Blending,
     Machine,
     Stopping,
     Measuring,
@@ -81,5 +88,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Inferring,
     Relating,
     Aligning,
+    Scoring,
+    Appraising,
     Service,
 )

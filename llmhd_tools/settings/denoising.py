@@ -9,7 +9,7 @@ from llmhd_tools.settings.declare import ANY, Needs, Section, choice
 
 _LLMHD: tuple[Needs, ...] = ({"denoise": "llmhd"},)
 _STAGED: tuple[Needs, ...] = ({"denoise": STAGED},)
-_CLEAN: tuple[Needs, ...] = ({"clean": "graph"},)
+_CLEAN: tuple[Needs, ...] = ({"clean": ("graph", "soft")},)
 _UPDATE: tuple[Needs, ...] = ({"denoise": "llmhd", "update": ANY},)
 _RELATE: tuple[Needs, ...] = ({"denoise": "llmhni", "relate_at": ANY},)
 _MOVING = "START:END[:ALPHA]"
@@ -112,7 +112,7 @@ class Suspecting(Section):
         0.25,
         "Weight of scores, and of text vectors, against the predictions, all standardised.",
         low=0,
-        needs=({"clean": "graph", "items": ANY}, {"clean": "graph", "vectors": ANY}),
+        needs=({"clean": ("graph", "soft"), "items": ANY}, {"clean": ("graph", "soft"), "vectors": ANY}),
     )
     leave_one_out: bool = choice(
         True,
@@ -130,12 +130,15 @@ class Cleaning(Section):
 
     clean: str = choice(
         "none",
-        "graph: leave the most suspicious training pairs out of graph and loss (suspect); or none.",
-        of=("none", "graph"),
+        "graph: leave the most suspicious training pairs out of graph and loss (suspect); soft: have pairs count the less "
+        "in the loss, the more suspicious they are (suspect --weights); or none.",
+        of=("none", "graph", "soft"),
         needs=({},),
     )
     clean_at: str = choice("8", "After which epochs to choose them anew; comma-separated.", metavar="N,N")
-    clean_share: float = choice(0.08, "Share of the training pairs to cut.", low=0, high=1)
+    clean_share: float = choice(
+        0.08, "Share of the training pairs to cut; soft: at its line a pair weighs a half.", low=0, high=1
+    )
 
 
 @dataclass(frozen=True)

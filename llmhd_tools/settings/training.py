@@ -54,12 +54,32 @@ class Fitting(Section):
     set: tuple[str, ...] = choice(
         (), "An option of the model; `llmhd fit MODEL --help` lists them. Repeat it.", metavar="NAME=VALUE"
     )
+    device: str = choice("cpu", "Where tables of items are inverted: cpu, auto, cuda, cuda:1. A GPU rounds otherwise.")
+
+
+@dataclass(frozen=True)
+class Shuffling(Section):
+    """The control of whatever reads texts: the same with each text in another's place."""
+
+    title = "Texts, as a control"
+
     shuffle_texts: int | None = choice(
         None,
         "The control for texts: hand them to other items, at random by this seed. What is gained still is no text's.",
         low=0,
     )
-    device: str = choice("cpu", "Where tables of items are inverted: cpu, auto, cuda, cuda:1. A GPU rounds otherwise.")
+
+
+@dataclass(frozen=True)
+class Blending(Section):
+    """How much each of several models counts in their sum."""
+
+    title = "Weights"
+
+    weights: str | None = choice(
+        None, "A weight for each model.", metavar="W,W", usual="chosen on --valid; without it 1 each"
+    )
+    select: str = choice("ndcg@10", "What the weights are to make largest on --valid.", metavar="METRIC@K")
 
 
 @dataclass(frozen=True)

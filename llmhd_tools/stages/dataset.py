@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from llmhd_tools.core.arrays import Embeddings
+from llmhd_tools.core.arrays import Embeddings, Floats
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.metrics import ByUser
 from llmhd_tools.errors import InputError
@@ -21,19 +21,37 @@ from llmhd_tools.files.tensors import Tensors, read_tensors
 
 @dataclass(frozen=True)
 class Dataset:
-    """The training interactions: their graph, the ids behind its codes, and a digest that tells it from any other."""
+    """The training interactions: their graph, the ids behind its codes, and a digest that tells it from any other.
+
+    ``weights`` (n,) say how much each pair counts; None: all the same.
+    """
 
     graph: Graph
     users: Ids
     items: Ids
     digest: str
+    weights: Floats | None = None
 
 
 def dataset_of(table: Table) -> Dataset:
-    """The graph of an interactions table. Only who touched what counts: not ratings, not known noise, not the form."""
+    """The graph of an interactions table. Only who touched what counts, and its ``weight``: not ratings, not known noise,
+    not the form.
+
+    The first row of a repeated pair counts; a row without weight has 1.
+    """
     user, users = by_appearance(table["user"], table.users)
     item, items = by_appearance(table["item"], table.items)
-    return Dataset(Graph.of(user, item, len(users), len(items)), users, items, table.digest("user", "item"))
+    graph, digest = Graph.of(user, item, len(users), len(items)), table.digest(*counted(table))
+    if "weight" not in table:
+        return Dataset(graph, users, items, digest)
+    weights, given = np.ones(len(graph)), table["weight"][::-1]  # the first row of a pair is written last
+    weights[graph.find(user[::-1], item[::-1])] = np.where(np.isnan(given), 1.0, given)
+    return Dataset(graph, users, items, digest, weights)
+
+
+def counted(table: Table) -> tuple[str, ...]:
+    """The columns of training interactions that count."""
+    return ("user", "item", "weight") if "weight" in table else ("user", "item")
 
 
 def read_dataset(path: str) -> Dataset:
@@ -62,17 +80,9 @@ def align(history: Sequence[Tensors], users: Ids, items: Ids) -> list[Embeddings
     return [tensors.aligned(users, items) for tensors in history]
 
 
-def touched(table: Table, dataset: Dataset) -> sp.csr_array:
-    """Interactions of a dataset as a matrix (users, items) of 1, or of their ``weight`` where the table has one.
-
-    The first row of a repeated pair counts; a row without weight has 1.
-    """
-    found = np.ones(len(dataset.graph), dtype=np.float32)
-    if "weight" in table:
-        user, item = (table.ids(side).translate(getattr(dataset, f"{side}s"))[table[side]] for side in ("user", "item"))
-        at = dataset.graph.find(user, item)[::-1]  # the first row of a pair is written last
-        given = table["weight"][::-1]
-        found[at] = np.where(np.isnan(given), 1.0, given)
+def touched(dataset: Dataset, weights: Floats | None) -> sp.csr_array:
+    """Interactions of a dataset as a matrix (users, items) of 1, or of ``weights`` (n,)."""
+    found = np.ones(len(dataset.graph), np.float32) if weights is None else weights.astype(np.float32)
     shape = (dataset.graph.n_users, dataset.graph.n_items)
     return sp.csr_array((found, (dataset.graph.user, dataset.graph.item)), shape=shape)
 

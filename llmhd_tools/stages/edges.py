@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llmhd_tools.core.arrays import Mask
+from llmhd_tools.core.arrays import Floats, Mask
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.sampling import Samples
 from llmhd_tools.errors import InputError, UsageError
@@ -19,11 +19,13 @@ from llmhd_tools.stages.dataset import Dataset
 
 @dataclass(frozen=True)
 class Drop:
-    """The training ``pairs`` to leave out, a graph of the training graph's size; the rest is for provenance."""
+    """The training ``pairs`` to leave out, a graph of the training graph's size, or ``weights`` of all training pairs (n,)
+    in its place; the rest is for provenance."""
 
     pairs: Graph
     digest: str
     params: dict[str, Any] = field(default_factory=dict)
+    weights: Floats | None = None
 
     def kept(self, graph: Graph) -> Graph:
         """The training graph without these pairs."""
@@ -44,20 +46,36 @@ def read_drop(path: str, dataset: Dataset, confidence: int) -> Drop:
 def drop_of(table: Table, dataset: Dataset, confidence: int) -> Drop:
     """The pairs of a table in training's codes: suspects that are cut, or training pairs with ``confidence`` flags (ε_γ).
 
-    Raises InputError for a pair that is not in training.
+    Of suspects with a ``weight`` none is left out; a pair that is none of them weighs 1. Raises
+    InputError for a pair that is not in training.
     """
     graph = dataset.graph
+    if table.kind == "suspects" and "weight" in table:
+        weights, every = np.ones(len(graph)), np.ones(len(table), dtype=bool)
+        weights[places(table, dataset, every)] = table["weight"]
+        nothing = np.zeros(0, dtype=np.int32)
+        return Drop(Graph.of(nothing, nothing, graph.n_users, graph.n_items), table.digest(), {}, weights)
     if table.kind == "flags":
         ours, chosen = table["label"] == 1, table["count"] >= confidence
         params = {"confidence": confidence}
     else:
-        ours, chosen, params = np.ones(len(table), dtype=bool), table["cut"] == 1, {}
+        ours, chosen, params = (
+            np.ones(len(table), dtype=bool),
+            table["cut"] == 1 if len(table) else np.zeros(0, dtype=bool),
+            {},
+        )
     places(table, dataset, ours)  # refuses a pair that is none
     rows = ours & chosen
     pairs = Graph.of(table["user"][rows], table["item"][rows], graph.n_users, graph.n_items)
     if len(pairs) == len(graph):
         raise InputError("drops every training pair; nothing would be left to learn", where=table.source)
     return Drop(pairs, table.digest(), params)
+
+
+def weights_of(dataset: Dataset, drop: Drop | None) -> Floats | None:
+    """How much each training pair counts, (n,): its own weight times that of ``drop``; None: all the same."""
+    each = [found for found in (dataset.weights, drop.weights if drop else None) if found is not None]
+    return np.multiply.reduce(each) if each else None
 
 
 def places(table: Table, dataset: Dataset, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -160,6 +178,8 @@ class Edges:
     def tell(self) -> str:
         """How many pairs left and joined, as the end of a sentence."""
         told = f"; {len(self.drop.pairs):,} pairs left out of the graph" if self.drop else ""
+        if self.drop and self.drop.weights is not None:
+            told = f"; pairs weigh {self.drop.weights.min():.2f} to {self.drop.weights.max():.2f}"
         if (related := self.relations) is not None:
             told += (
                 f"; {len(related.noisy.pairs):,} noisy pairs left out of the graph, {len(related.inferred):,} inferred"

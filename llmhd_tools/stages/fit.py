@@ -17,7 +17,7 @@ from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.llm.local.tfidf import Tfidf
 from llmhd_tools.settings import Fitting, pick
 from llmhd_tools.stages.dataset import dataset_of, touched
-from llmhd_tools.stages.edges import Drop
+from llmhd_tools.stages.edges import Drop, weights_of
 from llmhd_tools.stages.rankers import tensors_of
 from llmhd_tools.stages.texts import Texts, check_texts, digest_of, shuffled, texts_of
 from llmhd_tools.train.methods import load, values_of
@@ -33,22 +33,23 @@ def fit(
     items: Texts | None = None,
     vectors: Tensors | None = None,
     drop: Drop | None = None,
+    shuffle_texts: int | None = None,
     **choices: Any,
 ) -> Tensors:
     """A recommender of interactions, by name: popularity, itemknn, ease, l3ae; for ``evaluate`` and ``suspect``.
 
-    A ``weight`` of the rows counts, pairs of ``drop`` do not. l3ae reads texts of the ``items``, as TF-IDF of their
-    words, or their ``vectors``; an item without is as if its text said nothing. ``choices`` are those of ``Fitting`` by
-    name: ``set`` has the model's own options, ``shuffle_texts`` is the control. Raises UsageError where these do not
-    fit, InputError where the items' matrix has no inverse.
+    A ``weight`` of the rows counts, pairs of ``drop`` do not, or less where it has weights. l3ae reads texts of the
+    ``items``, as TF-IDF of their
+    words, or their ``vectors``; an item without is as if its text said nothing; ``shuffle_texts`` is the control's seed.
+    ``choices`` are those of ``Fitting`` by name: ``set`` has the model's own options. Raises UsageError where these do
+    not fit, InputError where the items' matrix has no inverse.
     """
     how, dataset = pick(Fitting, how, choices), dataset_of(train)
     method = load("model", model)
     options = method.Options(**values_of({"model": model}, how.set))
-    _check(model, method.texts, items is not None, vectors is not None, how)
-    counted = ("user", "item", "weight") if "weight" in train else ("user", "item")
-    params, inputs = {"model": model} | asdict(options), {"train": train.digest(*counted)}
-    interactions = touched(train, dataset)
+    _check(model, method.texts, items is not None, vectors is not None, shuffle_texts)
+    params, inputs = {"model": model} | asdict(options), {"train": dataset.digest}
+    interactions = touched(dataset, weights_of(dataset, drop))
     if drop is not None:
         interactions = _without(interactions, drop)
         inputs["drop"], params = drop.digest, params | drop.params
@@ -61,9 +62,9 @@ def fit(
         inputs["items"] = digest_of(texts)
         check_texts("item", dataset.items, texts, items.source if isinstance(items, Table) else "items")
         rows = _words([texts.get(str(name), "") for name in dataset.items.names])
-    if rows is not None and how.shuffle_texts is not None:
-        params["shuffle_texts"] = how.shuffle_texts
-        rows = rows[shuffled(rows.shape[0], how.shuffle_texts)]
+    if rows is not None and shuffle_texts is not None:
+        params["shuffle_texts"] = shuffle_texts
+        rows = rows[shuffled(rows.shape[0], shuffle_texts)]
     fitted = method(options)
     if (size := fitted.memory(len(dataset.items))) > _MUCH:
         notes.note(f"{model} of {len(dataset.items):,} items takes {size / 2**30:.0f} GiB; `set` items=N makes it less")
@@ -81,13 +82,13 @@ def _without(interactions: sp.csr_array, drop: Drop) -> sp.csr_array:
     return found
 
 
-def _check(model: str, reads: bool, items: bool, vectors: bool, how: Fitting) -> None:
+def _check(model: str, reads: bool, items: bool, vectors: bool, shuffle: int | None) -> None:
     """Raise UsageError where a model lacks texts, or has what it does not read."""
     if reads and not items and not vectors:
         raise UsageError(f"{model} reads texts of the items; give `items` or `vectors`")
     if items and vectors:
         raise UsageError("`items` and `vectors` both say what the items' texts are; leave one out")
-    if not reads and (items or vectors or how.shuffle_texts is not None):
+    if not reads and (items or vectors or shuffle is not None):
         given = "items" if items else "vectors" if vectors else "shuffle_texts"
         raise UsageError(f"{model} reads no texts; leave out `{given}`")
 

@@ -87,9 +87,11 @@ def tell(verdicts: Table | None) -> str:
 def pick_rule(rule: str | None, loss: str) -> str:
     """The rule for this objective, the paper's where none is given; ``PAIR,POINT`` names one for each objective.
 
-    Raises UsageError for the other objective's rule.
+    Samples without a negative of their own, bce's and softmax's, are judged as points. Raises UsageError for the other
+    objective's rule.
     """
     known = {"bpr": PAIR_RULES, "bce": POINT_RULES}
+    loss = loss if loss == "bpr" else "bce"
     if rule is None:
         return known[loss][0]
     given = dict(zip(known, rule.split(","), strict=True)) if rule.count(",") == 1 else {loss: rule}

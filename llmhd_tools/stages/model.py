@@ -20,10 +20,11 @@ from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.settings import Machine, pick
 from llmhd_tools.settings import Model as Choices
 from llmhd_tools.stages.dataset import Dataset
-from llmhd_tools.stages.edges import Edges
+from llmhd_tools.stages.edges import Edges, weights_of
 from llmhd_tools.stages.judge import Judge, Judged
 from llmhd_tools.stages.model_file import config_of, groups_of, state_of, to_arrays
 from llmhd_tools.stages.samples import samples_of, table_of
+from llmhd_tools.stages.texts import shuffle_of
 from llmhd_tools.train import samplers
 from llmhd_tools.train.devices import pick_device
 from llmhd_tools.train.distributed.ranks import Ranks
@@ -94,20 +95,27 @@ class Model:
 
         What is a model of this dataset, and what may be a negative, stays as it is.
         """
-        old, self.edges = self.trainer.edges, edges
-        new = edges.learnt(self.dataset.graph)
-        if not (np.array_equal(new.user, old.user) and np.array_equal(new.item, old.item)):
+        old, before, self.edges = self.trainer.edges, self._weights(), edges
+        new, weights = edges.learnt(self.dataset.graph), self._weights()
+        reweighed = before is not None or weights is not None
+        if reweighed or not (np.array_equal(new.user, old.user) and np.array_equal(new.item, old.item)):
             self.trainer = self._open_trainer(self.trainer.state())
             self._z = None  # what the coming draw looks at is propagated on the new edges
+
+    def _weights(self) -> NDArray[np.float64] | None:
+        return weights_of(self.dataset, self.edges.drop)
 
     def _open_trainer(self, state: State | None) -> Trainer | ShardedTrainer:
         """The trainer of this process, or of all that torchrun started."""
         graph, edges = self.dataset.graph, self.edges.learnt(self.dataset.graph)
+        weights = self._weights()
         if self.processes > 1:
+            if weights is not None:
+                raise UsageError("weights of pairs are for one process; leave out torchrun, or the column `weight`")
             return ShardedTrainer(self.config, graph, self.machine.device, self.machine.threads, state, edges)
         use_threads(self.machine.threads)
         texts = self.vectors.rows("item", self.dataset.items) if self.vectors else None
-        return Trainer(self.config, graph, pick_device(self.machine.device), state, edges, texts)
+        return Trainer(self.config, graph, pick_device(self.machine.device), state, edges, texts, weights)
 
     def train(self, samples: Table | None = None, judge: Judge | Table | None = None, **choices: Any) -> Tensors:
         """Train one epoch on ``samples`` (else on the epoch's own draw), without what the judge drops; its embeddings.
@@ -147,6 +155,7 @@ class Model:
     def _making(self, samples: Samples, judge: Judge | None) -> dict[str, Any]:
         """The record of how the coming epoch is made."""
         params = self.config.as_dict() | {"device": self.trainer.device.type} | self.edges.params()
+        params |= shuffle_of(self.vectors, self.aligned)
         if self.processes > 1:
             params["processes"] = self.processes
         inputs: dict[str, str | list[str]] = {"train": self.dataset.digest, "samples": _digest(samples)}

@@ -20,6 +20,7 @@ from llmhd_tools.settings import Suspecting, pick
 from llmhd_tools.stages.dataset import Dataset, align
 from llmhd_tools.stages.edges import Drop, places
 from llmhd_tools.stages.rankers import predict
+from llmhd_tools.stages.texts import shuffle_of
 
 
 def suspect(
@@ -31,14 +32,15 @@ def suspect(
     scores: Table | None = None,
     vectors: Tensors | None = None,
     drop: Drop | None = None,
+    weights: bool = False,
     **choices: Any,
 ) -> Table:
     """All training pairs, once each and in order, with their suspicion, the worst ``share`` marked as cut.
 
-    ``history`` are the embeddings of some epochs, or models of ``fit``. ``scores`` are in suspects or judged
-    rows, ``vectors`` those of the items' texts, ``drop`` is what the epochs of ``history`` were trained without,
-    ``choices`` are those of ``Suspecting`` by name. Raises InputError for a scored pair that is not in training, and for
-    an item without vector.
+    ``history`` are the embeddings of some epochs, or models of ``fit``. ``scores`` are in suspects or judged rows,
+    ``vectors`` those of the items' texts, ``drop`` is what the epochs of ``history`` were trained without. ``weights``
+    cuts none and writes soft weights (``core.suspicion.soft``). ``choices`` are those of ``Suspecting`` by name.
+    Raises InputError for a scored pair that is not in training, and for an item without vector.
     """
     how, graph = pick(Suspecting, how, choices), dataset.graph
     params = {"share": share, "leave_one_out": how.leave_one_out}
@@ -51,7 +53,7 @@ def suspect(
     columns: dict[str, Column] = {"user": graph.user, "item": graph.item, "prediction": predicted}
     signals = {}
     if vectors is not None:
-        inputs["vectors"] = vectors.digest()
+        inputs["vectors"], params = vectors.digest(), params | shuffle_of(vectors)
         signals["likeness"] = suspicion.likeness(vectors.rows("item", dataset.items), graph, edges)
     if scores is not None:
         inputs["scores"] = scores.digest()
@@ -60,7 +62,10 @@ def suspect(
         params["text_weight"] = how.text_weight
     columns |= signals
     columns["suspicion"] = found = suspicion.suspicion(predicted, list(signals.values()), how.text_weight)
-    columns["cut"] = suspicion.worst(found, share).astype("int8")
+    columns["cut"] = suspicion.worst(found, 0.0 if weights else share).astype("int8")
+    if weights:
+        params["weights"] = True
+        columns["weight"] = suspicion.soft(found, share)
     meta = {"made": made("suspect", params, inputs)}
     return Table("suspects", columns, dataset.users, dataset.items, meta)
 

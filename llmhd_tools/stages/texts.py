@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,13 @@ from numpy.typing import NDArray
 from llmhd_tools import notes
 from llmhd_tools.core.seeds import generator
 from llmhd_tools.errors import InputError
+from llmhd_tools.files.columns import Column
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.table import Table
 from llmhd_tools.files.tables import read_table
 from llmhd_tools.files.tensors import Tensors
+
+_SHUFFLED = "shuffle_texts"  # in the meta of vectors
 
 Texts = Table | Mapping[str, str]  # of kind items or profiles, or by the id's text
 
@@ -59,8 +63,28 @@ def shuffled(count: int, seed: int) -> NDArray[np.int64]:
 
 
 def shuffle_vectors(vectors: Tensors, seed: int | None) -> Tensors:
-    """Vectors handed to other users and other items at random, each side by itself; None leaves them as they are."""
+    """Vectors handed to other users and other items at random, each side by itself; None leaves them as they are.
+
+    The seed stands in their meta, so that records of what is made of them can name it.
+    """
     if seed is None:
         return vectors
     arrays = {side: array[shuffled(len(array), seed)] for side, array in vectors.arrays.items()}
-    return Tensors(vectors.kind, arrays, vectors.users, vectors.items, vectors.meta, vectors.source)
+    meta = {**vectors.meta, _SHUFFLED: seed}
+    return Tensors(vectors.kind, arrays, vectors.users, vectors.items, meta, vectors.source)
+
+
+def shuffle_texts(items: Table, seed: int | None) -> Table:
+    """Items with each text in another's row; None leaves them as they are."""
+    if seed is None:
+        return items
+    order = shuffled(len(items), seed).tolist()
+    told = [name for name in ("profile", "title") if name in items]
+    texts: dict[str, Column] = {name: [items.columns[name][row] for row in order] for name in told}
+    return replace(items, columns=items.columns | texts)
+
+
+def shuffle_of(*vectors: Tensors | None) -> dict[str, int]:
+    """By which seed vectors were shuffled, for the record of how a file was made; {} where they were not."""
+    seeds = [one.meta[_SHUFFLED] for one in vectors if one is not None and _SHUFFLED in one.meta]
+    return {_SHUFFLED: seeds[0]} if seeds else {}

@@ -14,7 +14,7 @@ from torch import Tensor
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.sampling import Samples
 from llmhd_tools.core.seeds import generator
-from llmhd_tools.errors import LlmhdError
+from llmhd_tools.errors import LlmhdError, UsageError
 from llmhd_tools.train import backbones, denoisers, objectives
 from llmhd_tools.train.batch import Batch, Weighed
 from llmhd_tools.train.config import Config
@@ -51,6 +51,7 @@ class Trainer:
 
     ``graph`` is all that was observed, ``edges`` what the backbone propagates on (None: the graph). A new trainer of the
     old one's state may have other edges. ``vectors`` (items, width) are of texts, for the backbones that look at them.
+    ``weights`` say how much each pair of the graph counts in the loss, (n,), over their mean; any other row counts 1.
     """
 
     def __init__(
@@ -61,12 +62,17 @@ class Trainer:
         state: State | None = None,
         edges: Graph | None = None,
         vectors: NDArray[np.float32] | None = None,
+        weights: NDArray[np.float64] | None = None,
     ) -> None:
         self.config, self.graph, self.device = config, graph, device
         self.edges = graph if edges is None else edges
         self.denoiser = denoisers.build(config, graph, device, self.edges)
         self.backbone = backbones.build(config, self.edges, device, vectors)
         self.objective = objectives.build(config, graph, device)
+        self.weights = None if weights is None else weights / weights.mean()
+        if weights is not None and type(self.denoiser).weigh is not denoisers.Denoiser.weigh:
+            told = f"`denoise` {config.denoise} weighs the pairs, and they have weights of their own"
+            raise UsageError(f"{told}; leave it out, or the column `weight`")
         self.epoch, self.step = (state.epoch, state.step) if state else (0, 0)
         values = state.params if state else self.backbone.initial(generator(config.seed, 0, "init"))
         self._captured: StaticStep | None = None
@@ -97,7 +103,9 @@ class Trainer:
         """
         bounds = samples.bounds().tolist()
         nodes, label = self._nodes(samples), self._label(samples)
-        judge, weight = (keep, None) if keep is None or callable(keep) else (None, self._weight(keep))
+        own = self._own_weights(samples)
+        judge = keep if callable(keep) else None
+        weight = own if keep is None or callable(keep) else self._weight(keep) * (1.0 if own is None else own)
         values = torch.zeros(len(bounds) - 1, device=self.device)
         step = self._one_step if judge else self._stepper(bounds[1])
         self._trust.clear()
@@ -106,7 +114,8 @@ class Trainer:
         self.backbone.start_epoch(self.params, self.epoch + 1, self.edges if left is None else left)
         for number, (start, end) in enumerate(itertools.pairwise(bounds)):
             part = slice(start, end)
-            ask = functools.partial(self._judged, judge, number) if judge else None
+            theirs = None if own is None else own[part]
+            ask = functools.partial(self._judged, judge, number, theirs) if judge else None
             batch = Batch(nodes[:, part], None if label is None else label[part], self.step + number, ask)
             values[number] = step(batch, None if weight is None else weight[part])
             if number % CHECKED_STEPS == 0 or end == len(samples):  # each check waits for the device
@@ -120,8 +129,17 @@ class Trainer:
     def _weight(self, keep: NDArray[np.bool_]) -> Tensor:
         return torch.from_numpy(keep.astype(np.float32)).to(self.device)
 
-    def _judged(self, judge: Judge, number: int, each: Tensor) -> Tensor:
-        return self._weight(judge(number, _host(each)))
+    def _own_weights(self, samples: Samples) -> Tensor | None:
+        """How much each sample counts by its pair's weight, (n,)."""
+        if self.weights is None:
+            return None
+        at = self.graph.find(samples.user, samples.item)
+        found = np.where(at >= 0, self.weights[at], 1.0)
+        return torch.from_numpy(found.astype(np.float32)).to(self.device)
+
+    def _judged(self, judge: Judge, number: int, own: Tensor | None, each: Tensor) -> Tensor:
+        keep = self._weight(judge(number, _host(each)))
+        return keep if own is None else keep * own
 
     def _one_step(self, batch: Batch, keep: Tensor | None) -> Tensor:
         """Move the parameters by one batch; its loss, a scalar."""

@@ -22,6 +22,7 @@ LINES = {
     "embed": "@items.jsonl @profiles.jsonl -o @out.npz",
     "summarize": "@train.jsonl --items @items.jsonl -o @out.jsonl",
     "score": "@noisy-3.jsonl --profiles @profiles.jsonl --items @items.jsonl -o @out.jsonl",
+    "appraise": "@stars.csv --item sku --column stars -o @out.jsonl",
     "update-profiles": "@profiles.jsonl --train @train.jsonl --items @items.jsonl --model @model-3.npz --flags @flags.npz"
     " --history @emb-2.npz --history @emb-3.npz -o @out.jsonl",
     "train-epoch": "@train.jsonl --from @model-2.npz --samples @samples-3.npz --judged @judged-3.jsonl -o @out.npz"
@@ -34,6 +35,7 @@ LINES = {
     "suspect": "@train.jsonl --history @emb-2.npz --history @emb-3.npz --scores @suspects.jsonl --vectors @vectors.npz"
     " --drop @drop.npz -o @out.jsonl",
     "fit": "l3ae @train.jsonl --items @items.jsonl --drop @drop.npz --set neighbours=5 -o @out.npz",
+    "blend": "@emb-2.npz @emb-3.npz --exclude @train.jsonl --valid @valid.jsonl -o @out.npz",
     "run": "@train.jsonl --valid @valid.jsonl --test @test.jsonl --items @items.jsonl --profiles @profiles.jsonl"
     " --disliked @disliked.jsonl --denoise llmhd --negatives semantic --aligned @vectors.npz --epochs 1 --dim 8"
     " --batch 64 -o @out",
@@ -55,6 +57,7 @@ def shared(trained_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """The trained data with a CSV and with noise marks; each test checks that it left the folder as it was."""
     folder = Path(shutil.copytree(trained_once, tmp_path_factory.mktemp("matrix") / "data"))
     (folder / "clicks.csv").write_text("user,item\n" + "".join(f"u{n % 5},i{n}\n" for n in range(20)))
+    (folder / "stars.csv").write_text("sku,stars\n" + "".join(f"i{n},{n % 5 + 1}\n" for n in range(20)))
     low = ({"user": f"u{n}", "item": f"i{(7 * n + 3) % 20}", "rating": 1} for n in range(30))
     (folder / "disliked.jsonl").write_text("".join(json.dumps(row) + "\n" for row in low))
     noisy = ["inject-noise", str(folder / "train.jsonl"), "--ratio", "0.1", "-o", str(folder / "noise.jsonl"), "-q"]
@@ -276,7 +279,7 @@ def test_unwritable_output(capfd: pytest.CaptureFixture[str], folder: Path, name
         (folder / "none" / "a.npz", "does not exist; create it first"),
         (Path(main_input), "is named twice"),
         (
-            Path("/proc/a.npz" if name in ("train-epoch", "embed", "align", "fit") else "/proc/a.jsonl"),
+            Path("/proc/a.npz" if name in ("train-epoch", "embed", "align", "fit", "blend") else "/proc/a.jsonl"),
             "cannot be written",
         ),
     ):
@@ -320,7 +323,7 @@ def test_usage(capfd: pytest.CaptureFixture[str], folder: Path, name: str) -> No
     line = words(folder, name)
     fails(capfd, folder, [*line, "--nonsense"], "No such option: --nonsense", code=2)
     fails(capfd, folder, [name], "Missing", code=2)
-    if name in ("prune", "suspect", "update-profiles", "embed", "diagnose"):  # further words are further files
+    if name in ("prune", "suspect", "update-profiles", "embed", "diagnose", "blend"):  # further words are further files
         fails(capfd, folder, [*line, "one-too-many"], "one-too-many", code=1)
     else:
         fails(capfd, folder, [*line, "one-too-many"] if name != "validate" else [*line, "--kind", "x"], "", code=2)

@@ -160,9 +160,10 @@ def test_pooled_runs_are_paired_by_seed_and_training_file(
     words = ["bpr=*/bpr-*", "new=*/new-*", "--baseline", "bpr", "--metrics", "recall@10"]
     assert "is of seed 1, as is a/bpr-1" in refused(capfd, 1, *words)
     plain, new = compared(capfd, *words, "--pooled")
-    one, other = ([pair[side] for pair in values.values()] for side in (0, 1))
+    other = [pair[1] for pair in values.values()]
     assert (plain["runs"], new["runs"]) == (4, 4) and new["value"] == pytest.approx(np.mean(other))
-    assert new["p"] == pytest.approx(stats.ttest_rel(other, one).pvalue)
+    seeds = [np.mean([values[train, seed][1] - values[train, seed][0] for train in "ab"]) for seed in (1, 2)]
+    assert new["p"] == pytest.approx(stats.ttest_1samp(seeds, 0).pvalue)  # two seeds, not four runs
     assert "as is a/bpr-1" in refused(capfd, 1, "bpr=a/bpr-*", "bpr=a/bpr-1", "--pooled")
 
 
@@ -245,3 +246,35 @@ def test_a_damaged_folder_is_told(
     assert "runs/bpr-1" in err and "internal error" not in err and len(err.splitlines()) == 1
     if name == "settings.json" and damage is None:
         assert "is not the folder of a run; name what `run -o` did" in err
+
+
+def test_files_of_metrics_stand_beside_runs_by_the_seed_of_their_name(
+    capfd: pytest.CaptureFixture[str], runs: list[str], tmp_path: Path
+) -> None:
+    ease = {1: 0.15, 2: 0.17, 3: 0.14}
+    for seed, value in ease.items():
+        row = {"split": "test", "metric": "recall", "k": 10, "value": value}
+        (tmp_path / f"ease-{seed}.jsonl").write_text(json.dumps(row) + "\n")
+    words = ["bpr=runs/bpr-*", *(f"ease-{seed}.jsonl" for seed in ease), "--metrics", "recall@10"]
+    bpr, found = compared(capfd, *words, "--baseline", "bpr")
+    assert (found["row"], found["runs"]) == ("ease", 3) and "epoch" not in found and bpr["epoch"] == 2
+    assert found["p"] == pytest.approx(stats.ttest_rel(list(ease.values()), VALUES["bpr"]).pvalue)
+    (tmp_path / "ease.jsonl").write_text((tmp_path / "ease-1.jsonl").read_text())
+    assert "no seed at its name's end" in refused(capfd, 1, "runs/bpr-1", "ease.jsonl")
+    assert "without --pooled" in refused(capfd, 1, *words, "--pooled")
+    assert main(["plot", "ease-1.jsonl", "ease-2.jsonl", "-o", "a.svg"]) == 1
+    assert "is no run's folder" in capfd.readouterr().err
+
+
+def test_holm_corrects_for_the_rows_tested(capfd: pytest.CaptureFixture[str], runs: list[str], tmp_path: Path) -> None:
+    for seed, value in enumerate((0.11, 0.12, 0.12), start=1):
+        make_run(tmp_path / "runs" / f"third-{seed}", seed, value, denoise="third")
+    words = ["runs/" + path.name for path in sorted((tmp_path / "runs").iterdir())]
+    plain = {r["row"]: r for r in compared(capfd, *words, "--baseline", "bpr", "--metrics", "recall@10")}
+    holm = {r["row"]: r for r in compared(capfd, *words, "--baseline", "bpr", "--metrics", "recall@10", "--holm")}
+    first, second = sorted(("llmhd", "third"), key=lambda row: plain[row]["p"])
+    assert holm[first]["p"] == pytest.approx(min(1, 2 * plain[first]["p"]))
+    assert holm[second]["p"] == pytest.approx(max(holm[first]["p"], plain[second]["p"]))
+    assert holm[first]["tests"] == 2 and "tests" not in plain[first]
+    assert main(["compare", *words, "--baseline", "bpr", "--holm"]) == 0
+    assert "Holm-corrected for 2 rows" in capfd.readouterr().out

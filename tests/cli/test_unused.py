@@ -12,7 +12,7 @@ from llmhd_tools.cli.app import main
 RUN = "run @train.jsonl --valid @valid.jsonl --dim 8 --layers 1 --epochs 2 --device cpu --threads 1 -o @run"
 TEXTS = "--items @items.jsonl --profiles @profiles.jsonl"
 DENOISE, LLMHD = "(for --denoise loss or llmhd)", "(for --denoise llmhd)"
-CLEAN = "(for --clean graph)"
+CLEAN = "(for --clean graph or soft)"
 TRAIN = "train-epoch @train.jsonl --from @model-2.npz -o @out.npz"
 
 
@@ -34,10 +34,10 @@ def marked(trained: Path) -> Path:
         (f"{RUN} --denoise loss --alpha 9 --rule agree --loss bce --band 1,2,9", f"--rule, --band {LLMHD}"),
         (f"{RUN} --staged --no-update", f"--staged {DENOISE}; --no-update {LLMHD}"),
         (f"{RUN} --clean-at 1 --clean-share 0.1 --own-edge", f"--clean-at, --clean-share, --own-edge {CLEAN}"),
-        (f"{RUN} --window 3", "--window (for --denoise loss or llmhd, or --clean graph)"),
+        (f"{RUN} --window 3", "--window (for --denoise loss or llmhd, or --clean graph or soft)"),
         (
             f"{RUN} --clean graph --clean-at 1 --window 3 --text-weight 1",
-            "--text-weight (for --clean graph with --items, or --clean graph with --vectors)",
+            "--text-weight (for --clean graph or soft with --items, or --clean graph or soft with --vectors)",
         ),
         (f"{RUN} --relate-at 1 --lowest 0.2", "--relate-at (for --denoise llmhni); --lowest (for"),
         (f"{RUN} {TEXTS} --llm lexical", "--llm, --items, --profiles (for"),
@@ -90,7 +90,7 @@ def test_a_config_file_may_hold_more_than_a_run_needs(capfd: pytest.CaptureFixtu
     [
         (
             f"{RUN} --vectors @vectors.npz",
-            "--vectors is for --clean graph, or --backbone alpharec; ask for that or leave it out",
+            "--vectors is for --clean graph or soft, or --backbone alpharec; ask for that or leave it out",
         ),
         (
             f"{RUN} {TEXTS} --usage @usage.jsonl",

@@ -37,13 +37,16 @@ def value(blend, weights, held_out, exclude):
 @pytest.mark.parametrize("seed", range(4))
 def test_no_single_weight_of_the_grid_is_better_than_what_is_found(seed):
     blend, held_out, exclude = a_world(seed)
-    path = list(search(blend, held_out, exclude, "ndcg", 5))
-    assert path[0].weights == (1.0, 1.0, 1.0)
+    alone, path = search(blend, held_out, exclude, "ndcg", 5)
+    assert [one.weights for one in alone] == [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)]
+    assert all(one.value == value(blend, one.weights, held_out, exclude) <= path[-1].value for one in alone)
+    anchor = max(range(3), key=lambda part: alone[part].value)
+    assert path[0].weights in ((1.0, 1.0, 1.0), alone[anchor].weights)
     assert all(one.value < other.value for one, other in itertools.pairwise(path))
     assert all(found.value == value(blend, found.weights, held_out, exclude) for found in path)
     best = path[-1]
-    assert best.weights[0] == 1.0 and best.weights[2] < 1.0  # the part that sees nothing loses weight
-    for part, weight in itertools.product((1, 2), GRID):
+    assert best.weights[anchor] == 1.0 and best.weights[2] < 1.0  # the part that sees nothing loses weight
+    for part, weight in itertools.product({0, 1, 2} - {anchor}, GRID):
         other = [*best.weights]
         other[part] = weight
         assert value(blend, other, held_out, exclude) <= best.value
@@ -51,11 +54,12 @@ def test_no_single_weight_of_the_grid_is_better_than_what_is_found(seed):
 
 def test_of_equal_weights_the_present_one_stays():
     blend, held_out, exclude = a_world()
-    same = replace(blend, parts=[blend.parts[0]] * 2, weights=(1.0, 2.0))
-    assert [found.weights for found in search(same, held_out, exclude, "ndcg", 5)] == [(1.0, 2.0)]
+    same = replace(blend, parts=[blend.parts[0]] * 2, weights=(1.0, 1.0))
+    assert [found.weights for found in search(same, held_out, exclude, "ndcg", 5)[1]] == [(1.0, 1.0)]
 
 
 def test_a_single_part_has_nothing_to_choose():
     blend, held_out, exclude = a_world()
     alone = replace(blend, parts=blend.parts[:1], weights=(1.0,))
-    assert len(list(search(alone, held_out, exclude, "recall", 5))) == 1
+    single, path = search(alone, held_out, exclude, "recall", 5)
+    assert single == path and len(path) == 1

@@ -243,3 +243,28 @@ def test_held_out_pairs_that_were_seen_are_told(llmhd, words):
     rows = sum(1 for _ in (llmhd.folder / "train.jsonl").open())
     assert f"run: {rows} of {rows} pairs of train.jsonl are in train too\n" in llmhd.err
     assert f"run: {rows} of {rows} pairs of train.jsonl are in train or valid too\n" in llmhd.err
+
+
+def test_softmax_runs_by_steps_and_by_judged_points(llmhd, words, snapshot):
+    plain = [
+        "run",
+        "train.jsonl",
+        "--valid",
+        "valid.jsonl",
+        "--loss",
+        "softmax",
+        "--dim",
+        8,
+        "--batch",
+        64,
+        "--seed",
+        3,
+    ]
+    llmhd(*plain, "--device", "cpu", "--threads", 1, "--epochs", 2, "-o", "softmax")
+    epoch = ["train-epoch", "train.jsonl", "--loss", "softmax", "--dim", 8, "--batch", 64, "--seed", 3]
+    llmhd(*epoch, "--device", "cpu", "--threads", 1, "--epochs", 2, "-o", "two.npz")
+    assert (llmhd.folder / "two.npz").read_bytes() == (llmhd.folder / "softmax" / "epoch-2" / "model.npz").read_bytes()
+    llmhd(*words("softmax", "llmhd", "-o", "judged"))
+    assert (llmhd.folder / "judged" / "best.npz").exists()
+    code, _ = llmhd.run(*plain, "--select", "trimmed:ndcg@5", "-o", "none")
+    assert code == 2 and "--select by loss is not for --loss softmax" in llmhd.err

@@ -8,7 +8,7 @@ import typer
 
 from llmhd_tools.cli.options import File, Quiet, Verbose, file, find_unused, one_of, takes
 from llmhd_tools.registry import FITTED
-from llmhd_tools.settings import Fitting, Profiles
+from llmhd_tools.settings import Fitting, Profiles, Shuffling
 
 
 @takes(
@@ -21,6 +21,7 @@ def command(
     train: Annotated[str, typer.Argument(help="Training interactions.", metavar="TRAIN")],
     output: Annotated[str, file("-o --output", "The model: a ranker; of popularity, embeddings.")],
     fitting: Fitting,
+    shuffling: Shuffling,
     profiling: Profiles,
     items: Annotated[File, file("--items", "For l3ae: item texts, read as TF-IDF of their words.")] = None,
     vectors: Annotated[File, file("--vectors", "For l3ae: vectors of the items' texts (embed).")] = None,
@@ -62,6 +63,7 @@ def command(
         items=read_table(items, "items") if items else None,
         vectors=read_tensors(vectors, "vectors") if vectors else None,
         drop=read_drop(drop, dataset_of(known), profiling.confidence) if drop else None,
+        shuffle_texts=shuffling.shuffle_texts,
     )
     if unused:
         notes.note(unused)

@@ -66,9 +66,9 @@ def command(
         if not of_runs:
             figure = diagnosed(read_table(inputs[0], "diagnostics"))
         elif over == "epoch":
-            figure = over_epochs(read_runs(inputs), wanted, split or "valid")
+            figure = over_epochs(read_runs(inputs, metrics=False), wanted, split or "valid")
         else:
-            figure = across(read_runs(inputs), wanted, split or "test", over)
+            figure = across(read_runs(inputs, metrics=False), wanted, split or "test", over)
         save(figure, output, form)
     if not of_runs and (idle := find_idle(context, ("over", "metrics", "split"), "figures of runs")):
         notes.note(idle)

@@ -20,6 +20,7 @@ from llmhd_tools.settings import (
     Pruning,
     Relating,
     Service,
+    Shuffling,
     Staging,
     Stopping,
     Suspecting,
@@ -30,7 +31,7 @@ _ASKING = (
     {"denoise": "llmhd"},
     {"denoise": "llmhni"},
     {"negatives": "semantic"},
-    {"clean": "graph", "items": True, "text_weight": True},
+    {"clean": ("graph", "soft"), "items": True, "text_weight": True},
 )
 
 
@@ -38,9 +39,10 @@ _ASKING = (
     without=ONE_BY_ONE,
     needs={
         Service: _ASKING,
+        Shuffling: (*_ASKING, {"vectors": True}, {"aligned": True}),
         "items": _ASKING,
         "profiles": _ASKING,
-        "vectors": ({"clean": "graph"}, {"backbone": "alpharec"}),
+        "vectors": ({"clean": ("graph", "soft")}, {"backbone": "alpharec"}),
         "aligned": ({"negatives": "semantic"}, {"denoise": "llmhni"}),
     },
     strict=("vectors", "aligned"),
@@ -65,6 +67,7 @@ def command(
     inferring: Inferring,
     relating: Relating,
     service: Service,
+    shuffling: Shuffling,
     config: Annotated[
         list[str],
         typer.Option(
@@ -139,7 +142,7 @@ def command(
     from llmhd_tools.stages.texts import texts_of
 
     sections = model, machine, stopping, measuring, staging, pruning, judging, profiling
-    plan = Plan(*sections, cleaning, suspecting, inferring, relating, service, scorer, noise, keep, title)
+    plan = Plan(*sections, cleaning, suspecting, inferring, relating, service, shuffling, scorer, noise, keep, title)
     paths = {"train": train, "valid": valid, "test": test, "items": items, "profiles": profiles}
     paths |= {"disliked": disliked, "vectors": vectors, "aligned": aligned}
     check_inputs(plan, paths)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from llmhd_tools.cli.options import File, History, More, Out, Quiet, Verbose, file, find_unused, takes
-from llmhd_tools.settings import Cleaning, Profiles, Suspecting
+from llmhd_tools.settings import Cleaning, Profiles, Shuffling, Suspecting
 
 SHARE = Cleaning().clean_share
 
@@ -17,6 +17,7 @@ SHARE = Cleaning().clean_share
     needs={
         Profiles: ({"drop": True},),
         Suspecting: (),
+        Shuffling: ({"vectors": True},),
         "text_weight": ({"scores": True}, {"vectors": True}),
     },
 )
@@ -25,11 +26,15 @@ def command(
     train: Annotated[str, typer.Argument(help="Training interactions.", metavar="TRAIN")],
     suspecting: Suspecting,
     profiling: Profiles,
+    shuffling: Shuffling,
     more: More = [],  # noqa: B006 - typer copies it
     history: History = [],  # noqa: B006 - typer copies it
     scores: Annotated[File, file("--scores", "Scores of training pairs (score): suspects or judged rows.")] = None,
     vectors: Annotated[File, file("--vectors", "Text vectors of the items (embed, align).")] = None,
     share: Annotated[float, typer.Option("--share", help="Share of the training pairs to cut.", min=0, max=1)] = SHARE,
+    weights: Annotated[
+        bool, typer.Option("--weights", help="Write how much each pair is to count, not which are cut.")
+    ] = False,
     drop: Annotated[File, file("--drop", "The pairs that the epochs of --history were trained without.")] = None,
     output: Out = "-",
     quiet: Quiet = False,
@@ -41,7 +46,8 @@ def command(
     noise is memorised, tell best. --vectors adds how alike the item's text is to those of the user's other items,
     --scores what a language model says. The worst --share is marked as cut: for `score` to judge, or for `train-epoch
     --drop` to leave out of graph and loss. A pair that its score vouches for is not cut any more. --history takes a
-    model of `fit` as well.
+    model of `fit` as well. With --weights no pair is cut: each has a weight from 0 to 1, a half at the line that --share
+    would draw, which `train-epoch --drop` and `fit --drop` take into the loss; all edges stay.
 
     \b
     Examples:
@@ -59,6 +65,7 @@ def command(
     from llmhd_tools.stages.edges import read_drop
     from llmhd_tools.stages.rankers import RANKERS
     from llmhd_tools.stages.suspect import suspect
+    from llmhd_tools.stages.texts import shuffle_vectors
 
     history = [*history, *more]
     if not history:
@@ -72,11 +79,15 @@ def command(
         suspecting,
         share=share,
         scores=read_table(scores, ("suspects", "judged")) if scores else None,
-        vectors=read_tensors(vectors, "vectors") if vectors else None,
+        vectors=shuffle_vectors(read_tensors(vectors, "vectors"), shuffling.shuffle_texts) if vectors else None,
         drop=read_drop(drop, dataset, profiling.confidence) if drop else None,
+        weights=weights,
     )
     write_table(output, found)
     if unused:
         notes.note(unused)
+    if weights:
+        notes.note(f"{len(found):,} training pairs weigh {found['weight'].min():.3f} to {found['weight'].max():.3f}")
+        return
     told = f", {(found['score'] == found['score']).sum():,} of them with a score" if scores else ""
     notes.note(f"{(found['cut'] == 1).sum():,} of {len(found):,} training pairs are cut{told}")

@@ -11,7 +11,7 @@ import typer
 from llmhd_tools.cli.options import File, History, Quiet, Verbose, file, find_unused, takes
 from llmhd_tools.errors import UsageError
 from llmhd_tools.registry import STAGED
-from llmhd_tools.settings import ONE_BY_ONE, Judging, Machine, Model, Profiles, Pruning, Service
+from llmhd_tools.settings import ONE_BY_ONE, Judging, Machine, Model, Profiles, Pruning, Service, Shuffling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,7 @@ _LIVE = ({"live": True},)
         "alpha": ({"judged": True}, {"live": True}),
         Service: ({"live": True, "profiles": True},),
         Profiles: ({"drop": True},),
+        Shuffling: ({"vectors": True}, {"aligned": True}),
     },
 )
 def command(
@@ -43,6 +44,7 @@ def command(
     pruning: Pruning,
     profiling: Profiles,
     service: Service,
+    shuffling: Shuffling,
     model: Annotated[File, file("--from", "Go on from this model.")] = None,
     samples: Annotated[File, file("--samples", "This epoch's samples; else drawn from the seed.")] = None,
     judged: Annotated[File, file("--judged", "This epoch's noisy rows; those not hard are dropped.")] = None,
@@ -96,6 +98,7 @@ def command(
     from llmhd_tools.stages.edges import Edges, read_drop, read_relations
     from llmhd_tools.stages.judge import Judged, parse_thresholds, pick_rule, read_judged, tell
     from llmhd_tools.stages.model import Model as Recommender
+    from llmhd_tools.stages.texts import shuffle_vectors
 
     outputs = [output, embeddings, next_, verdicts, record]
     inputs = [train, model, samples, judged, drop, relations, vectors, aligned, profiles, items, *history]
@@ -110,7 +113,8 @@ def command(
     dataset = read_dataset(train)
     dropped = read_drop(drop, dataset, profiling.confidence) if drop else None
     edges = Edges(dropped, read_relations(relations, dataset) if relations else None)
-    texts = {name: read_tensors(path, "vectors") for name, path in (("vectors", vectors), ("aligned", aligned)) if path}
+    given = [(name, path) for name, path in (("vectors", vectors), ("aligned", aligned)) if path]
+    texts = {n: shuffle_vectors(read_tensors(path, "vectors"), shuffling.shuffle_texts) for n, path in given}
     recommender = Recommender(dataset, choices, machine=machine, start=start, edges=edges, **texts)
     config = recommender.config
     pick_rule(judging.rule, config.loss)

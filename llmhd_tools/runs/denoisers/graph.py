@@ -53,6 +53,7 @@ class CleanGraph:
             doubtful = suspect(c.dataset, since, how, share=min(_SCORED * share, 1.0), vectors=vectors, drop=drop)
             write_table(path(f"suspects-{epoch}.jsonl"), doubtful)
             scores = c.texts.scores(doubtful, path(f"suspects-{epoch}.jsonl"), path(f"scored-{epoch}.jsonl"))
-        cut = suspect(c.dataset, since, how, share=share, scores=scores, vectors=vectors, drop=drop)
+        soft = self.plan.cleaning.clean == "soft"
+        cut = suspect(c.dataset, since, how, share=share, scores=scores, vectors=vectors, drop=drop, weights=soft)
         write_table(path(f"drop-{epoch}.npz"), cut)
         return cut
