@@ -1,11 +1,13 @@
 """Write the generated pages: docs/formats.md from the schema, docs/commands.md from the commands' help, docs/settings.md
-from the declared choices, docs/python.md from the docstrings, docs/results.md from the files in docs/results.
+from the declared choices, docs/python.md from the docstrings, docs/results.md from the files in docs/results,
+docs/reliability.md from the tests of faults.
 
 Usage: python docs/make.py [--check]; with --check nothing is written, and a page that is out of date exits 1.
 """
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import dataclasses
 import inspect
@@ -242,10 +244,34 @@ def _shown(path: Path, heading: str) -> str:
     return lay_out(list(to_records(read_table(str(path), "comparison"))), "markdown")
 
 
+_RELIABILITY = """# What holds when things go wrong
+
+Each promise is a file of `tests/faults`, and each line under it a test. The suite tries a sample; `bin/faults` tries all that
+there is (`bin/faults writes`: every command, with every write, fsync and rename failing in turn; `bin/faults reads`: 10,000
+flipped bits). What services do wrong is in `tests/service`, killed runs in `tests/run/test_resume.py`.
+
+Made by `docs/make.py` of the tests.
+"""
+
+
+def reliability_page() -> str:
+    """docs/reliability.md: the promises kept under faults, and what is tried, as the tests say them."""
+    parts = [_RELIABILITY]
+    for path in sorted((HERE.parent / "tests" / "faults").glob("test_*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tests = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+        told = (_prose(ast.get_docstring(tree) or "").strip(), f"Tried by `tests/faults/{path.name}`:")
+        lines = "\n".join(f"- {node.name.removeprefix('test_').replace('_', ' ')}" for node in tests)
+        parts.append(
+            "\n\n".join((f"## {path.stem.removeprefix('test_').replace('_', ' ').capitalize()}", *told, lines)) + "\n"
+        )
+    return "\n".join(parts)
+
+
 def pages() -> dict[Path, str]:
     """Every generated page and its text."""
     texts = {"formats": formats_page(), "commands": commands_page(), "results": results_page()}
-    texts |= {"settings": settings_page(), "python": python_page()}
+    texts |= {"settings": settings_page(), "python": python_page(), "reliability": reliability_page()}
     return {HERE / f"{name}.md": text for name, text in texts.items()}
 
 

@@ -27,7 +27,9 @@ def pages():
         return {path.name: text for path, text in _make().pages().items()}
 
 
-@pytest.mark.parametrize("name", ["formats.md", "commands.md", "results.md", "settings.md", "python.md"])
+@pytest.mark.parametrize(
+    "name", ["formats.md", "commands.md", "results.md", "settings.md", "python.md", "reliability.md"]
+)
 def test_generated_page_is_up_to_date(name, pages):
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == pages[name], "run python docs/make.py"
 

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import struct
 import tokenize
 import zipfile
@@ -40,6 +41,9 @@ _DAMAGE: tuple[type[Exception], ...] = (
 )
 # of a spliced directory: names that are no text, offsets before the start
 _DAMAGE += (struct.error, ValueError, OverflowError)
+_ODD = re.compile(rb"\\u[dD]|[0-9][eE]|NaN|Infinity|[0-9]{309}")
+# A million ids that differ take seven bytes each with their commas; unread, [1,1,1,... makes much memory of few bytes.
+_MOST_SHORT, _DISTINCT = 1_000_000, 6
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's zero: no clock in our files
 
 
@@ -49,13 +53,20 @@ def pack_json(value: object) -> NDArray[np.uint8]:
     return np.frombuffer(text.encode(), dtype=np.uint8)
 
 
-def unpack_json(array: NDArray[Any], path: str, name: str) -> Any:
-    """The JSON value behind :func:`pack_json`. Raises InputError where the bytes are not JSON."""
+def unpack_json(array: NDArray[Any], path: str, name: str, distinct: bool = False) -> Any:
+    """The JSON value behind :func:`pack_json`. Raises InputError where the bytes are not JSON.
+
+    ``distinct`` says that it is a list of ids: more of them than so few bytes can tell apart are refused unread.
+    """
     try:
         if array.dtype != np.uint8:
             raise ValueError
-        value = json.loads(array.tobytes())
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()  # what could never be written again
+        text = array.tobytes()
+        if distinct and len(text) < _DISTINCT * max(0, text.count(b",") - _MOST_SHORT):
+            raise InputError(f"array '{name}' holds more ids than so few bytes can tell apart", where=path)
+        value = json.loads(text)
+        if _ODD.search(text):  # what could never be written again: 1e999, half of a surrogate pair
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
         return value
     except (ValueError, RecursionError):
         raise InputError(f"array '{name}' does not hold JSON", where=path) from None

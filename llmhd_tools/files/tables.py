@@ -92,7 +92,7 @@ def check_kind(path: str, meta: object, kind: str) -> Record:
 def read_ids(path: str, arrays: Arrays, side: str) -> Ids:
     """The id table of one side ("user" or "item") of an NPZ. Raises InputError where it is not one."""
     name = f"{side}_ids"
-    names = unpack_json(arrays.pop(name), path, name) if name in arrays else []
+    names = unpack_json(arrays.pop(name), path, name, distinct=True) if name in arrays else []
     # types first: an index of what are no ids would spell out every one of them
     if isinstance(names, list) and all(type(n) in (str, int) and n != "" for n in names):
         ids = Ids(names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -85,8 +85,24 @@ def update_profiles(
     table = _flags_table(now, dataset)
     choices = asdict(pruning) | asdict(how)
     params = {name: v for name, v in choices.items() if name not in ("selection", "update")} | {"llm": provider.name}
-    table.meta = {"epoch": model.meta["epoch"], "made": made("update-profiles", params, inputs)}
+    table.meta = {
+        "epoch": model.meta["epoch"],
+        "made": made("update-profiles", params, inputs),
+        "revised": revised.digest(),
+    }
     return Update(revised, table, flagged, positives, int(due.sum()) - positives, updated, failed)
+
+
+def is_done(flags: Table | None, profiles: Table, model: Tensors, revised: Callable[[], Table]) -> bool:
+    """Whether ``flags`` are those of this very update, killed before it could say so: of this model, from these profiles.
+
+    ``revised`` reads the profiles that lie where the update would write them.
+    """
+    if flags is None or flags.meta.get("epoch") != model.meta["epoch"] or "revised" not in flags.meta:
+        return False
+    inputs = flags.meta["made"]["inputs"]
+    asked = (inputs.get("model"), inputs.get("profiles"))
+    return asked == (model.digest(), profiles.digest()) and revised().digest() == flags.meta["revised"]
 
 
 def _flags_of(table: Table | None) -> Flags:

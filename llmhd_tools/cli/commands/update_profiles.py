@@ -49,7 +49,7 @@ def command(
     from llmhd_tools.llm.reasons import Reasons
     from llmhd_tools.stages.dataset import read_dataset, read_history
     from llmhd_tools.stages.model_file import settings_of
-    from llmhd_tools.stages.profiles import update_profiles
+    from llmhd_tools.stages.profiles import is_done, update_profiles
     from llmhd_tools.stages.texts import read_texts, texts_of
 
     history = [*history, *more]
@@ -62,6 +62,9 @@ def command(
     known = read_table(flags, "flags", users=dataset.users, items=dataset.items) if os.path.exists(flags) else None
     item_texts, so_far = read_texts(items, "items"), read_table(profiles, "profiles")
     texts_of(so_far)  # refuses a user who stands twice
+    if os.path.isfile(output) and is_done(known, so_far, state, lambda: read_table(output, "profiles")):
+        notes.note(f"{flags} and {output} hold this update already; nothing to do")
+        return
     epochs = read_history(history)
     with session(service, "update-profiles", list(item_texts.values())) as asked:
         result = update_profiles(so_far, dataset, item_texts, epochs, known, state, asked.provider, pruning, profiling)
