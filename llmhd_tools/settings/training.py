@@ -54,6 +54,7 @@ class Fitting(Section):
     set: tuple[str, ...] = choice(
         (), "An option of the model; `llmhd fit MODEL --help` lists them. Repeat it.", metavar="NAME=VALUE"
     )
+    device: str = choice("cpu", "Where tables of items are inverted: cpu, auto, cuda, cuda:1. A GPU rounds otherwise.")
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,6 @@ class Shuffling(Section):
         "The control for texts: hand them to other items, at random by this seed. What is gained still is no text's.",
         low=0,
     )
-    device: str = choice("cpu", "Where tables of items are inverted: cpu, auto, cuda, cuda:1. A GPU rounds otherwise.")
 
 
 @dataclass(frozen=True)

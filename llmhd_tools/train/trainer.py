@@ -14,7 +14,7 @@ from torch import Tensor
 from llmhd_tools.core.graph import Graph
 from llmhd_tools.core.sampling import Samples
 from llmhd_tools.core.seeds import generator
-from llmhd_tools.errors import LlmhdError
+from llmhd_tools.errors import LlmhdError, UsageError
 from llmhd_tools.train import backbones, denoisers, objectives
 from llmhd_tools.train.batch import Batch, Weighed
 from llmhd_tools.train.config import Config
