@@ -2,8 +2,10 @@
 #
 #   RUNS/NOISE/BACKBONE/METHOD-SEED/test.jsonl   a finished run of `llmhd run`; the folder holds all of it
 #   $(call folder,NOISE,SEED)                    the including Makefile's: where train, valid, test and items.jsonl are
-#   options.METHOD                               what METHOD adds to the words of `run`; @/ stands for that folder
-#   name.METHOD                                  its name in tables, where that is another
+#   methods/METHOD.toml                          what METHOD is: a file of `run --config`, with its name in tables (title);
+#                                                @/ stands for that folder
+#   options.METHOD                               words of `run` that METHOD adds to its file, or is where it has none
+#   file.METHOD, name.METHOD                     whose file it builds on, and its name in tables, where these are others
 #   STUDIES                                      the targets of `all`, which leave their tables and figures in TABLES
 #
 # A killed run is taken up where it stood. Words that differ from those of a run's last start start it again with
@@ -31,9 +33,11 @@ THREADS ?= 1
 METRICS ?= recall@5,recall@10,ndcg@5,ndcg@10
 # what all runs have in common
 TRAINING ?=
-# steps T over which the methods' shares grow, which a short run has to shorten
+# what the study has for all methods whose files do not say otherwise: steps T over which the methods' shares grow, which a
+# short run has to shorten, and the epoch after which LLMHNI corrects its graph
 ALPHA ?= 3000
 RAMP ?= 30000
+RELATE_AT ?= 8
 export OMP_NUM_THREADS := $(THREADS)
 
 .DEFAULT_GOAL := all
@@ -41,68 +45,26 @@ export OMP_NUM_THREADS := $(THREADS)
 all: $(STUDIES)
 FORCE:
 
-# ---- the methods of the paper's Table 1; a study of others adds theirs
-TEXTS ?= --items @/items.jsonl --profiles @/profiles.jsonl --llm $(LLM) --domain $(DOMAIN)
-LLMHD_OPTIONS ?= --denoise llmhd $(TEXTS) --alpha $(ALPHA) --max-noise 0.05 --candidates 0.5 --confidence 3 --noise
-options.bce := --loss bce
-options.bpr := --loss bpr
-options.trimmed := --loss bpr --select trimmed:ndcg@10
-options.t-ce := --loss bce --denoise t-ce --set ramp=$(RAMP)
-options.r-ce := --loss bce --denoise r-ce
-options.rgcf := --loss bpr --denoise rgcf
-options.dcf := --loss bce --denoise dcf --set ramp=$(RAMP)
-options.loss := --loss bpr --denoise loss --alpha $(ALPHA) --max-noise 0.05 --noise
-options.llmhd-bce := --loss bce $(LLMHD_OPTIONS)
-options.llmhd-bpr := --loss bpr $(LLMHD_OPTIONS)
-# pairs that leave the graph, by predictions alone or by texts as well, and harder negatives (docs/graph.md, docs/methods.md)
-CUT ?= --clean graph --clean-at 8 --clean-share 0.08 --noise
-DRAWS ?= 16
-options.graph := --loss bpr $(CUT) --text-weight 0
-options.graph-text := --loss bpr $(CUT) --vectors @/vectors.npz
-options.graph-wide := $(options.graph-text) --clean-share 0.16
-options.dynamic := --loss bpr --negatives dynamic --set draws=$(DRAWS)
-options.dynamic-graph := $(options.graph-text) --negatives dynamic --set draws=$(DRAWS)
-options.dynamic-wide := $(options.graph-wide) --negatives dynamic --set draws=$(DRAWS)
-name.graph := BPR, graph cut
-name.graph-text := BPR, graph cut by text too
-name.graph-wide := BPR, twice as much cut by text too
-name.dynamic := dynamic negatives
-name.dynamic-graph := dynamic negatives, graph cut by text too
-name.dynamic-wide := dynamic negatives, twice as much cut by text too
-name.bce := BCE
-name.bpr := BPR
-name.trimmed := BPR, epoch chosen without the rows of highest loss
-name.t-ce := T-CE
-name.r-ce := R-CE
-name.rgcf := RGCF
-name.dcf := DCF
-name.loss := loss-based dropping
-name.llmhd-bce := LLMHD-BCE
-name.llmhd-bpr := LLMHD-BPR
-
-# LLMHNI and its four ablations; and ours, with more draws in the place of the pool
-LLMHNI ?= --loss bpr --denoise llmhni --items @/items.jsonl --profiles @/profiles.jsonl --aligned @/aligned.npz \
-    --llm $(EMBEDDER) --domain $(DOMAIN)
-DRAWN := --negatives dynamic --set draws=$(DRAWS)
-# after which epoch the graph is corrected, with slow negatives and with fast ones
-RELATE_AT ?= 8
+# ---- methods: of each file its title, what it builds on, which choices it makes, and what it reads
+METHODS_IN := $(dir $(lastword $(MAKEFILE_LIST)))methods
+$(shell mkdir -p $(RUNS); awk -F ' = ' '$$1 !~ /^[a-z-]+$$/ { next } \
+    { m = FILENAME; gsub(".*/|[.]toml", "", m); gsub("\"", "", $$2); print "says." m " += " $$1 } \
+    $$1 ~ /^(title|denoise)$$/ { print $$1 "." m " := " $$2 } \
+    $$1 == "base" { gsub("[][,]|[.]toml", "", $$2); print "base." m " := " $$2 } \
+    $$2 ~ "^@/" { print "reads." m " += " $$2 }' $(METHODS_IN)/*.toml > $(RUNS)/methods.mk)
+include $(RUNS)/methods.mk
 LLMHNIS ?= llmhni llmhni-uniform llmhni-alike llmhni-g llmhni-whole llmhni-dynamic llmhni-views llmhni-cut
-options.llmhni := $(LLMHNI) --negatives semantic --relate-at $(RELATE_AT)
-options.llmhni-uniform := $(filter-out --aligned %/aligned.npz,$(LLMHNI)) --relate-at $(RELATE_AT)
-options.llmhni-alike := $(options.llmhni) --set cross-weight=0
-options.llmhni-g := $(LLMHNI) --negatives semantic --relate-at 0
-options.llmhni-whole := $(options.llmhni) --set dropped-weight=0
-options.llmhni-dynamic := $(options.llmhni-uniform) $(DRAWN) --relate-at 3
-options.llmhni-views := --loss bpr --denoise llmhni $(DRAWN) --relate-at 0
-options.llmhni-cut := $(options.llmhni-views) $(CUT) --clean-at 4 --vectors @/vectors.npz
-name.llmhni := LLMHNI
-name.llmhni-uniform := LLMHNI, uniform negatives
-name.llmhni-alike := LLMHNI, graphs not aligned
-name.llmhni-g := LLMHNI, graph not corrected
-name.llmhni-whole := LLMHNI, no dropped edges
-name.llmhni-dynamic := LLMHNI, dynamic negatives
-name.llmhni-views := dynamic negatives, dropped edges
-name.llmhni-cut := the same, graph cut by text too
+# Of a method: whose file it is or builds on; that file and all that it builds on; what these say
+stem = $(or $(file.$(1)),$(if $(title.$(1)),$(1)))
+chain = $(1) $(foreach base,$(base.$(1)),$(call chain,$(base)))
+of = $(foreach one,$(call chain,$(stem)),$($(2).$(one)))
+# its words: its file, what it leaves to the study, and its own
+own = $(if $(stem),--config $(METHODS_IN)/$(stem).toml $(from_study)) $(options.$(1))
+from_study = $(if $(filter loss llmhd,$(call of,$(1),denoise)),--alpha $(ALPHA)) \
+    $(if $(filter t-ce dcf,$(call of,$(1),denoise)),--set ramp=$(RAMP)) \
+    $(if $(filter llmhni,$(call of,$(1),denoise)),$(if $(filter relate-at,$(call of,$(1),says)),,--relate-at $(RELATE_AT))) \
+    $(if $(filter @/items.jsonl,$(call of,$(1),reads)),$(judge) --domain $(DOMAIN))
+judge = --llm $(if $(filter llmhni,$(call of,$(1),denoise)),$(EMBEDDER),$(LLM))
 
 # ---- runs
 # The parts of a run's name, such as 0.05/lightgcn/llmhd-bpr-1
@@ -111,15 +73,15 @@ backbone = $(word 2,$(subst /, ,$(1)))
 seed = $(lastword $(subst -, ,$(1)))
 method = $(patsubst %-$(call seed,$(1)),%,$(notdir $(1)))
 data = $(call folder,$(call noise,$(1)),$(call seed,$(1)))
-own = $(options.$(call method,$(1)))
-# the words of `run`, and the files that they name
-run_words = $(subst @/,$(data)/,$(template))
-inputs = $(filter $(data)/%,$(run_words))
+# the words of `run`, and the files that they and the method's file name
+run_words = $(strip $(subst @/,$(data)/,$(template)))
+inputs = $(filter $(data)/%,$(run_words)) $(subst @/,$(data)/,$(call of,$(method),reads)) $(method_files)
+method_files = $(patsubst %,$(METHODS_IN)/%.toml,$(call chain,$(call stem,$(method))))
 template = @/train.jsonl --valid @/valid.jsonl --test @/test.jsonl --threads $(THREADS) --seed $(call seed,$(1)) \
-    --backbone $(call backbone,$(1)) $(TRAINING) $(own)
+    --backbone $(call backbone,$(1)) $(TRAINING) $(call own,$(method))
 
 $(RUNS)/%/words: FORCE
-	$(if $(options.$(call method,$*)),,$(error no options.$(call method,$*), so there is no such method))
+	$(if $(strip $(call own,$(call method,$*))),,$(error no methods/$(call method,$*).toml and no options.$(call method,$*), so there is no such method))
 	$(shell mkdir -p $(@D))$(file >$@.new,$(call run_words,$*))
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
@@ -144,7 +106,8 @@ $(RUNS)/%/test.jsonl: $(RUNS)/%/words $$(call inputs,$$*)
 # A fourth word are other seeds than all.
 over_seeds = $(foreach m,$(3),$(foreach s,$(or $(4),$(SEEDS)),$(RUNS)/$(1)/$(2)/$(m)-$(s)))
 tests = $(addsuffix /test.jsonl,$(over_seeds))
-rows = $(foreach m,$(3),$(foreach s,$(or $(4),$(SEEDS)),'$(or $(name.$(m)),$(m))=$(RUNS)/$(1)/$(2)/$(m)-$(s)'))
+rows = $(foreach m,$(3),$(foreach s,$(or $(4),$(SEEDS)),'$(call title,$(m))=$(RUNS)/$(1)/$(2)/$(m)-$(s)'))
+title = $(or $(name.$(1)),$(title.$(stem)),$(1))
 
 # ---- tables: $(call table,WORDS of compare) prints one and keeps it as JSONL
 define table

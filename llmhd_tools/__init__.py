@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from llmhd_tools.runs.run import run as run
     from llmhd_tools.settings.configs import preset as preset
     from llmhd_tools.stages.align import align_vectors as align
+    from llmhd_tools.stages.appraise import appraise as appraise
     from llmhd_tools.stages.dataset import Dataset as Dataset
     from llmhd_tools.stages.dataset import dataset_of as dataset
     from llmhd_tools.stages.embed import embed as embed
@@ -62,6 +63,7 @@ PUBLIC = {
     "align": ("stages.align", "align_vectors"),
     "prune": ("stages.prune", "prune"),
     "score": ("stages.score", "score"),
+    "appraise": ("stages.appraise", "appraise"),
     "judge": ("stages.judge", "Judged"),
     "update_profiles": ("stages.profiles", "update_profiles"),
     "fit": ("stages.fit", "fit"),
@@ -84,6 +86,7 @@ __all__ = [
     "Table",
     "Tensors",
     "align",
+    "appraise",
     "blend",
     "compare",
     "dataset",

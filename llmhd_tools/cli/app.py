@@ -30,6 +30,7 @@ GROUPS = {
         "embed": "embed",
         "summarize": "summarize",
         "score": "score",
+        "appraise": "appraise",
         "update-profiles": "update_profiles",
         "relate": "relate",
         "prompts": "prompts",

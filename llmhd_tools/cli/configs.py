@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import typer
 
+from llmhd_tools.cli.help import named_words
 from llmhd_tools.settings import is_own
 from llmhd_tools.settings.configs import read_config
 
 
 def config(context: typer.Context, paths: list[str]) -> list[str]:
-    """Let TOML files give the defaults of all other options, later files before earlier ones; the command line wins."""
+    """Let TOML files give the defaults of all other options, later files before earlier ones; the command line wins.
+
+    ``@/`` before the name of a file stands for the folder of TRAIN, so that one file serves many data sets.
+    """
     for path in paths:
         context.default_map = {**(context.default_map or {}), **_read(context, path)}
     return paths
@@ -20,6 +25,7 @@ def config(context: typer.Context, paths: list[str]) -> list[str]:
 def _read(context: typer.Context, path: str) -> dict[str, Any]:
     """The file's values by the command's parameters, in the form that the command line gives them."""
     options = {option.lstrip("-"): p for p in context.command.params for option in p.opts if option.startswith("--")}
+    beside = os.path.dirname(str(named_words(context.command, context).get("train") or ""))
     defaults = {}
     for name, value in read_config(path).items():
         option = options.get(name.replace("_", "-"))
@@ -34,5 +40,7 @@ def _read(context: typer.Context, path: str) -> dict[str, Any]:
             value = value if isinstance(value, list) else [value]
         elif isinstance(value, list):
             value = ",".join(map(str, value))
+        elif isinstance(value, str) and value.startswith("@/") and option.metavar == "FILE":
+            value = os.path.join(beside, value[2:])
         defaults[option.name] = value
     return defaults

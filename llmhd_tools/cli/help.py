@@ -32,7 +32,7 @@ class Command(TyperCommand):
                 formatter.write_dl([record for record in arguments if record])
         shown: dict[str, list[tuple[str, str]]] = {}
         folded: dict[str, list[str]] = {}
-        needs, named = needs_here(ctx), _named(self, ctx)
+        needs, named = needs_here(ctx), named_words(self, ctx)
         given = {param.name: param.default for param in params} | named
         for param in params:
             if param.param_type_name != "option" or (record := param.get_help_record(ctx)) is None:
@@ -52,7 +52,7 @@ class Command(TyperCommand):
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """The options of the methods, and the preset, that stand among the words."""
         super().format_epilog(ctx, formatter)
-        named = _named(self, ctx)
+        named = named_words(self, ctx)
         for path in named.get("config") or ():
             from llmhd_tools.settings.configs import PRESETS, path_of
 
@@ -67,7 +67,7 @@ class Command(TyperCommand):
             formatter.write(describe(_METHODS | methods))
 
 
-def _named(command: Any, ctx: Any) -> dict[str, Any]:
+def named_words(command: Any, ctx: Any) -> dict[str, Any]:
     """The options that stand among the words of the command line, checked or not."""
     with contextlib.suppress(Exception):  # the words may be wrong; then help is what is wanted most
         return dict(command.make_parser(ctx).parse_args(args=list(ctx.meta.get("llmhd.words", [])))[0])

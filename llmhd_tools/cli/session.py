@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from llmhd_tools import notes
@@ -40,7 +40,8 @@ def session(options: Service, command: str, item_texts: Sequence[str]) -> Iterat
     def local() -> Provider:
         return open_local(options.llm, item_texts=item_texts, cache=options.cache)
 
-    yield from _session(options, command, local, lambda model: asker_of(options, model))
+    with _session(options, command, local, lambda model: asker_of(options, model)) as found:
+        yield _limited(found, options.limit)
 
 
 @contextlib.contextmanager
@@ -59,9 +60,18 @@ def vector_session(
     def local() -> TextProvider:
         return open_vectors(options.llm, width, options.cache)
 
-    yield from _session(options, command, local, lambda model: text_asker_of(options, model), within)
+    with _session(options, command, local, lambda model: text_asker_of(options, model), within) as found:
+        yield _limited(found, options.limit)
 
 
+def _limited(found: Session, limit: int | None) -> Session:
+    """The session, asking only so many questions."""
+    from llmhd_tools.llm.limited import limited
+
+    return replace(found, provider=limited(found.provider, limit))
+
+
+@contextlib.contextmanager
 def _session(
     options: Service,
     command: str,

@@ -7,9 +7,10 @@ import re
 from collections.abc import Collection, Iterator
 
 from llmhd_tools.errors import InputError, UsageError
+from llmhd_tools.files.fitting import fitting
 from llmhd_tools.files.jsonl import Record, read_all, read_records
 from llmhd_tools.files.npz import read_arrays, unpack_json
-from llmhd_tools.files.schema import KINDS, fitting
+from llmhd_tools.files.schema import KINDS
 from llmhd_tools.files.streams import TABLES, check_output, suffix_of
 from llmhd_tools.files.table import Table, from_records
 from llmhd_tools.files.tables import read_table, write_table

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from llmhd_tools.files.fields import Field, Kind
 
 _USER = Field("user", "user", "the user's id, the user's own spelling")
@@ -19,6 +17,7 @@ _NOISY = (
     Field("candidate", "bool", "true: may be a hard sample, to be judged"),
     Field("noisy_rows", "int", "how many noisy rows the epoch has; where it stands, all must be there", False, low=1),
 )
+_SPREAD = Field("spread", "float", "with --repeat: standard deviation of the answers' scores", False, low=0)
 _SCORE = "how well the item fits the user's profile, 1 (not at all) to 10"
 
 KINDS: dict[str, Kind] = {
@@ -45,6 +44,17 @@ KINDS: dict[str, Kind] = {
                 Field("title", "text", "its title", False),
             ),
             "`import`, you", "all that reads texts", forms=("text",),
+        ),
+        Kind(
+            "appraisals", 1, "How well those who chose an item liked it on the whole: one number an item.",
+            (
+                _ITEM,
+                Field("score", "number", "higher is better: a model's 1 to 10, or a column of yours on its own scale", False),
+                _SPREAD,
+                Field("error", "text", "why the item has no score", False),
+                Field("model", "text", "who appraised it, or the column", False),
+            ),
+            "`appraise`, you", "`evaluate --prior`",
         ),
         Kind(
             "rejected", 1, "Rows that an import left out. What it could read of one stands beside.",
@@ -90,6 +100,8 @@ KINDS: dict[str, Kind] = {
                 Field("negative_score", "number", "candidates only, pairwise only: the negative's", False, low=1, high=10),
                 Field("p_mass", "float", "with --expected-score: probability that the model gave to 1..10", False, low=0),
                 Field("negative_p_mass", "float", "the same for `negative_score`", False, low=0),
+                _SPREAD,
+                Field("negative_spread", "float", "the same for `negative_score`", False, low=0),
                 Field("error", "text", "why a candidate has no score", False),
                 Field("model", "text", "who scored it", False),
             ),
@@ -115,6 +127,7 @@ KINDS: dict[str, Kind] = {
                 Field("likeness", "float", "cosine of the item's text vector and those of the user's other items", False),
                 Field("score", "number", f"of those judged: {_SCORE}", False, low=1, high=10),
                 Field("p_mass", "float", "with --expected-score: probability that the model gave to 1..10", False, low=0),
+                _SPREAD,
                 Field("suspicion", "float", "how much it looks like a false positive, in standard deviations", False),
                 Field("cut", "bool", "true: to leave the graph and the loss; until then, to be judged"),
                 Field("weight", "float", "in the place of a cut: how much the pair counts in the loss", False, above=0),
@@ -222,19 +235,3 @@ KINDS: dict[str, Kind] = {
         ),
     )
 }  # fmt: skip
-
-
-def fitting(keys: Collection[str]) -> str | None:
-    """The kind whose required fields are all among ``keys`` and that knows most of them; None where there is none.
-
-    Only items have both ``item`` and ``profile``: what else an item has may be called as the fields of other kinds.
-    """
-    if {"item", "profile"} <= set(keys):
-        return "items"
-    fits = [
-        kind
-        for kind in KINDS.values()
-        if "text" in kind.forms and all(spec.name in keys for spec in kind.fields if spec.required)
-    ]
-    best = max(fits, key=lambda kind: (sum(f.name in keys for f in kind.fields), -len(kind.fields)), default=None)
-    return best.name if best else None

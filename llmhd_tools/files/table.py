@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.columns import Column, blank, from_values, is_missing, to_values
+from llmhd_tools.files.fitting import fitting
 from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.jsonl import Record
-from llmhd_tools.files.schema import KINDS, fitting
+from llmhd_tools.files.schema import KINDS
 
 _AT_A_TIME = 1 << 16  # rows that stand in memory as Python values
 

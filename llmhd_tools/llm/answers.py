@@ -7,6 +7,10 @@
     summary   =  last legal "<summarization>" text "</summarization>"
     profile   =  last legal "<profile>" text "</profile>"
     level     =  last legal "<relevance>" word "</relevance>", or else the whole reply as a bare word
+    scores    =  the lines in the last "<scores>" ... "</scores>", or else those of the whole reply; a line that is no
+                 legal one is passed over, and a number whose lines differ has none
+    line      =  item ":" half, with "=", "." or ")" in the place of the colon, and "," or "." at its end or not
+    half      =  number, or "1".."9" with ".5" behind it
     word      =  "High" | "Mid" | "Low", in small or capital letters, with white space around it or not
     text      =  1..150 words and up to 2,000 characters, with at least one letter or digit and no tag inside
 
@@ -24,7 +28,7 @@ from __future__ import annotations
 import re
 
 from llmhd_tools.llm.reasoning import spoken
-from llmhd_tools.llm.requests import Answer, ItemView, Request, Score, Summarize, UserView
+from llmhd_tools.llm.requests import Answer, ItemView, Listed, Request, Score, Summarize, UserView
 
 MAX_WORDS = 100
 ACCEPTED_WORDS = 150
@@ -35,6 +39,8 @@ _END = r"(?:\s|</s>|<\|\w{1,40}\|>)*"
 _BARE = re.compile(r"\s*(10|[1-9])" + _END)
 _LEVEL = re.compile(r"<relevance>\s*(high|mid|low)\s*</relevance>", re.IGNORECASE | re.ASCII)
 _BARE_LEVEL = re.compile(r"\s*(high|mid|low)" + _END, re.IGNORECASE | re.ASCII)
+_LISTED = re.compile(r"<scores>(.*?)(?:</scores>|\Z)", re.DOTALL)
+_LINE = re.compile(r"\s*(\d{1,4})\s*(?:[:=]|[.)](?!\d))\s*(10(?:\.0)?|[1-9](?:\.[05])?)[,.]?\s*", re.ASCII)
 _MARKUP = re.compile(r"<[/|A-Za-z]")
 
 
@@ -44,6 +50,8 @@ def parse(request: Request, text: str) -> Answer:
         return parse_score(text)
     if isinstance(request, UserView | ItemView):
         return parse_level(text)
+    if isinstance(request, Listed):
+        return parse_scores(text, len(request.items))
     return parse_summary(text) if isinstance(request, Summarize) else parse_profile(text)
 
 
@@ -58,6 +66,34 @@ def parse_score(text: str) -> Answer:
     if found is None:
         return Answer(error=f"no <s>N</s> with a whole number N from 1 to 10 in the reply {_quoted(text)}")
     return Answer(int(found[1]))
+
+
+def parse_scores(text: str, count: int) -> Answer:
+    """Read the answer to one of the questions about ``count`` items: a score for each number from 1.
+
+    What is legal counts; what is missing is None, and ``lacks`` says so, and where there are numbers too many.
+    """
+    said = spoken(text)
+    blocks = _LISTED.findall(said)
+    found: dict[int, set[float]] = {}
+    for line in (blocks[-1] if blocks else said).split("\n"):
+        if (match := _LINE.fullmatch(line)) is not None:
+            found.setdefault(int(match[1]), set()).add(float(match[2]))
+    asked = range(1, count + 1)
+    scores = tuple(found[n].copy().pop() if len(found.get(n, ())) == 1 else None for n in asked)
+    missing = [n for n, score in zip(asked, scores, strict=True) if score is None]
+    more = sorted(found.keys() - set(asked))
+    if len(missing) == count:
+        return Answer(error=f"no line 'NUMBER: SCORE' with a score from 1 to 10 in the reply {_quoted(text)}")
+    lacks = [f"no single score from 1 to 10 for {_numbers(missing)}"] * bool(missing)
+    lacks += [f"{_numbers(more)} was not asked for"] * bool(more)
+    return Answer(scores, lacks="; ".join(lacks) or None)
+
+
+def _numbers(numbers: list[int]) -> str:
+    """``number 3`` or ``numbers 3, 7, 9``; the first ten."""
+    told = ", ".join(map(str, numbers[:10])) + ", …" * (len(numbers) > 10)
+    return f"number{'s' * (len(numbers) > 1)} {told}"
 
 
 def parse_level(text: str) -> Answer:

@@ -94,13 +94,15 @@ class Denied(Refused):
 SCHEMA = 1  # of what the key is made from; a change makes every cached answer unknown
 ANSWER_TOKENS = {
     "score": 8,
+    "score-together": 6,
+    "appraise": 6,
     "summarize": 140,
     "false-positive": 140,
     "false-negative": 140,
     "relate-user": 8,
     "relate-item": 8,
     "embed": 0,
-}  # a guess
+}  # a guess, for each score where several are asked for
 BYTES_PER_TOKEN = 4
 
 
@@ -112,11 +114,17 @@ class Call:
     body: dict[str, Any]
     key: str
     again: bool = False  # asks a second time, with what was wrong
+    scores: int = 1  # how many are asked for
 
     @property
     def tokens(self) -> int:
         """Tokens of prompt and answer, by a rule of thumb."""
-        return self.prompt_tokens + ANSWER_TOKENS[self.template]
+        return self.prompt_tokens + self.answer_tokens
+
+    @property
+    def answer_tokens(self) -> int:
+        """Tokens of a usual answer."""
+        return ANSWER_TOKENS[self.template] * self.scores
 
     @property
     def path(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from llmhd_tools.errors import UsageError
 from llmhd_tools.files.table import Table
+from llmhd_tools.llm.limited import limited
 from llmhd_tools.llm.local.lexical import Lexical
 from llmhd_tools.llm.local.lexical_vectors import LexicalVectors
 from llmhd_tools.llm.local.sentences import Embedder, SentenceVectors
@@ -37,12 +38,12 @@ def open_provider(
     kind, model = split_spec(spec)
     if kind != SERVICE:
         with _closing(open_local(spec, item_texts=_texts(items), cache=how.cache)) as provider:
-            yield provider
+            yield limited(provider, how.limit)
         return
     from llmhd_tools.llm.service.opening import asker_of, open_service
 
     with _closing(open_service(how, asker_of(how, model))) as provider:
-        yield provider
+        yield limited(provider, how.limit)
         provider.finish()
 
 
@@ -53,13 +54,13 @@ def open_embedder(spec: str, *, width: int | None = None, **choices: Any) -> Ite
     kind, model = split_spec(spec)
     if kind != SERVICE:
         with _closing(open_vectors(spec, width, how.cache)) as provider:
-            yield provider
+            yield limited(provider, how.limit)
         return
     from llmhd_tools.llm.service.opening import open_service, text_asker_of
 
     check_width(spec, width)
     with _closing(open_service(how, text_asker_of(how, model))) as provider:
-        yield provider
+        yield limited(provider, how.limit)
         provider.finish()
 
 

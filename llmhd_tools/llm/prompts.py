@@ -1,6 +1,7 @@
-"""Prompts: seven plain text templates per domain, and texts of strangers put into them without becoming part of them.
+"""Prompts: nine plain text templates per domain, and texts of strangers put into them without becoming part of them.
 
-A template is a file with placeholders: ``{profile}``, ``{item}`` and ``{items}`` (a numbered list). A text takes a
+A template is a file with placeholders: ``{profile}``, ``{item}``, ``{items}`` (a numbered list) and ``{known}`` (a
+profile, or a numbered list in its place). A text takes a
 placeholder's place cleaned (``untrusted.py``) and as a JSON string on one line, so it can neither end its string nor
 open a line, a section or a message. What it *says* remains in the prompt: the templates declare it material to judge.
 
@@ -17,7 +18,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from llmhd_tools.errors import InputError, UsageError
-from llmhd_tools.llm.requests import ItemView, Request, Revise, Score, Summarize, UserView
+from llmhd_tools.llm.requests import (
+    Appraise,
+    ItemView,
+    Request,
+    Revise,
+    Score,
+    ScoreTogether,
+    Summarize,
+    UserView,
+)
 from llmhd_tools.llm.untrusted import clean
 
 DOMAINS = ("books", "restaurants", "games", "movies", "generic")
@@ -25,6 +35,8 @@ PLACEHOLDERS: Mapping[str, tuple[str, ...]] = {  # template -> the placeholders 
     "role": (),
     "summarize": ("items",),
     "score": ("profile", "item"),
+    "score-together": ("known", "items"),
+    "appraise": ("items",),
     "false-positive": ("profile", "items"),
     "false-negative": ("profile", "items"),
     "relate-user": ("profile", "item"),
@@ -36,14 +48,16 @@ PROFILE_CHARS = 2_000
 _TEMPLATES: Mapping[type, str] = {
     Summarize: "summarize",
     Score: "score",
+    ScoreTogether: "score-together",
+    Appraise: "appraise",
     UserView: "relate-user",
     ItemView: "relate-item",
 }
-_PLACEHOLDER = re.compile(r"\{(profile|items|item)\}")
+_PLACEHOLDER = re.compile(r"\{(profile|items|item|known)\}")
 
 
 def load_templates(source: str | os.PathLike[str]) -> dict[str, str]:
-    """Load the seven templates of a domain, or of a folder of one's own with the same seven file names.
+    """Load the nine templates of a domain, or of a folder of one's own with the same nine file names.
 
     A domain's name wins over a folder of that name; write ``./books`` for the folder. Raises UsageError when there is
     neither, InputError when a file is missing, empty, not UTF-8, or lacks a placeholder or has one of another template.
@@ -90,8 +104,13 @@ def render(request: Request, templates: Mapping[str, str]) -> list[dict[str, str
     texts: dict[str, str] = {}
     if isinstance(request, Score | UserView | ItemView):
         texts["item"] = _literal(request.item, ITEM_CHARS)
-    if isinstance(request, Summarize | Revise | ItemView):
+    if isinstance(request, Summarize | Revise | ItemView | ScoreTogether | Appraise):
         texts["items"] = _numbered(request.items, ITEM_CHARS)
+    if isinstance(request, ScoreTogether):
+        if isinstance(request.known, str):
+            texts["known"] = _literal(request.known, PROFILE_CHARS)
+        else:
+            texts["known"] = _numbered(request.known, ITEM_CHARS)
     if isinstance(request, Score | Revise | UserView):
         texts["profile"] = _literal(request.profile, PROFILE_CHARS)
     content = _PLACEHOLDER.sub(lambda place: texts[place[1]], templates[template_of(request)])

@@ -12,10 +12,13 @@ _NAMES = (
     r"think(?:ing)?|thoughts?|thought[_ -]process|reason(?:ing)?|reflection|analysis|scratch_?pad|monologue"
     r"|(?:internal|inner)_monologue|chain[_-]of[_-]thought|cot"
 )
+_TAG = rf"(?:{_NAMES}|[\w-]{{0,20}}(?:think|thought|reasoning|rationale)[\w-]{{0,20}})"  # and names made of these
 _MARK = re.compile(
     rf"""
-    (?P<open>
-        <(?:\w{{1,20}}:)?(?:{_NAMES})(?:\s[^<>]{{0,200}})?>     # <think>, <seed:think>, <thinking depth="3">
+    (?P<block> <details\s[^<>]{{0,200}}reasoning[^<>]{{0,200}}> .*? (?:</details>|\Z) )
+  | (?P<open>
+        <(?:\w{{1,20}}:)?{_TAG}(?:\s[^<>]{{0,200}})?>     # <think>, <seed:think>, <thinking depth="3">, <reasoning_content>
+      | \AThinking\.\.\.\s
       | <\|(?:begin_of_|start_|start_of_)?(?:{_NAMES})\|>       # <|begin_of_thought|>, <|START_THINKING|>
       | \[(?:{_NAMES})\]                                        # [THINK]
       | ◁(?:{_NAMES})▷
@@ -26,7 +29,8 @@ _MARK = re.compile(
       | \A\s*here(?:\ is|['’]s)\ my\ thought\ process:
     )
   | (?P<close>
-        </\s?(?:\w{{1,20}}:)?(?:{_NAMES})\s?>
+        </\s?(?:\w{{1,20}}:)?{_TAG}\s?>
+      | \.\.\.\s?done\ thinking\.
       | <\|(?:end_of_|end_|/)(?:{_NAMES})\|>
       | \[/(?:{_NAMES})\]
       | ◁/(?:{_NAMES})▷
@@ -51,7 +55,9 @@ def spoken(text: str) -> str:
     blank: list[tuple[int, int]] = []
     start: int | None = None
     for mark in _MARK.finditer(text):
-        if mark["open"] is not None:
+        if mark["block"] is not None:
+            blank += [mark.span()] if start is None else []
+        elif mark["open"] is not None:
             start = mark.start() if start is None else start
         else:
             blank = [(0, mark.end())] if start is None else [*blank, (start, mark.end())]

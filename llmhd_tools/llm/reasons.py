@@ -15,8 +15,14 @@ class Reasons:
     def __init__(self, errors: Iterable[str | None] = ()) -> None:
         self._count: Counter[str] = Counter()
         self._first: dict[str, str] = {}
-        for error in errors:
+        self.add_all(errors)
+
+    def add_all(self, errors: Iterable[str | None]) -> int:
+        """Count some errors; how many there are."""
+        found = [error for error in errors if error is not None]
+        for error in found:
             self.add(error)
+        return len(found)
 
     def add(self, error: str | None) -> None:
         """Count an error; None is none."""

@@ -24,10 +24,34 @@ class Summarize:
 
 @dataclass(frozen=True)
 class Score:
-    """T_score (Eq. 11, Figure 6): how much the user of this profile would like this item, 1..10."""
+    """T_score (Eq. 11, Figure 6): how much the user of this profile would like this item, 1..10.
+
+    Another ``sample`` is another question in the same words: it is asked and kept for itself.
+    """
 
     profile: str
     item: str
+    sample: int = 0
+
+
+@dataclass(frozen=True)
+class ScoreTogether:
+    """T_score for several items of one user in one call: a score each, in their order.
+
+    ``known`` is the user's profile, or items that the user touched in its place.
+    """
+
+    known: str | tuple[str, ...]
+    items: tuple[str, ...]
+    sample: int = 0
+
+
+@dataclass(frozen=True)
+class Appraise:
+    """How well those who chose an item liked it on the whole: a score for each of some items, in their order."""
+
+    items: tuple[str, ...]
+    sample: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,7 +83,8 @@ class ItemView:
     item: str
 
 
-Request = Summarize | Score | Revise | UserView | ItemView
+Request = Summarize | Score | ScoreTogether | Appraise | Revise | UserView | ItemView
+Listed = ScoreTogether | Appraise  # those whose answer is a score for each of some items
 LEVELS = ("Low", "Mid", "High")  # the answers to the two views
 
 
@@ -67,14 +92,16 @@ LEVELS = ("Low", "Mid", "High")  # the answers to the two views
 class Answer:
     """A score (a number), a text or a level (str), or else the reason why there is none; exactly one of the two is set.
 
-    ``p_mass`` is the probability that the model gave to legal answers, where the score is its mean over them.
+    The value of a ``Listed`` request is a score for each item, None where the answer has none; ``lacks`` then says what it
+    lacks. ``p_mass`` is the probability that the model gave to legal answers, where the score is its mean over them.
 
     Raises ValueError when both or neither are given.
     """
 
-    value: str | int | float | None = None
+    value: str | int | float | tuple[float | None, ...] | None = None
     error: str | None = None
     p_mass: float | None = None
+    lacks: str | None = None
 
     def __post_init__(self) -> None:
         if (self.value is None) == (self.error is None):
@@ -114,14 +141,20 @@ class TextProvider(Protocol):
 
 def missing_text(request: Request) -> str | None:
     """Say which text of a request is blank; such a request gets an error, from any provider, and is never sent."""
-    if isinstance(request, Score | Revise | UserView) and _blank(request.profile):
+    if isinstance(request, Score | Revise | UserView) and is_blank(request.profile):
         return "the profile is empty"
-    if isinstance(request, Score | UserView | ItemView) and _blank(request.item):
+    if isinstance(request, Score | UserView | ItemView) and is_blank(request.item):
         return "the item text is empty"
-    if isinstance(request, Summarize | Revise | ItemView) and all(map(_blank, request.items)):
+    if isinstance(request, Summarize | Revise | ItemView) and all(map(is_blank, request.items)):
         return "all item texts are empty"
+    if isinstance(request, Listed) and any(map(is_blank, request.items)):
+        return "an item text is empty"
+    if isinstance(request, ScoreTogether):
+        known = (request.known,) if isinstance(request.known, str) else request.known
+        return "what is known of the user is empty" if all(map(is_blank, known)) else None
     return None
 
 
-def _blank(text: str) -> bool:
+def is_blank(text: str) -> bool:
+    """Whether nothing of a text would stand in a prompt."""
     return not clean(text, 1)

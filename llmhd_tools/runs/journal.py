@@ -57,7 +57,7 @@ class Journal:
                 told = f"`{name}` has other content than when the run in {self.folder} began"
                 raise UsageError(f"{told}; `resume` needs the same")
         for name, value in self.settings.items():
-            if name != "digests" and name not in ours and kept.get(name) != value:
+            if name not in ("digests", "title") and name not in ours and kept.get(name) != value:
                 was = "not given" if kept.get(name) is None else kept[name]
                 raise UsageError(
                     f"`{name}` differs from the run in {self.folder} (there {was}); `resume` needs the same"

@@ -1,5 +1,6 @@
 """Every choice that there is, once: sections of choices, which every face and every record reads."""
 
+from llmhd_tools.settings.asking import Appraising, Scoring
 from llmhd_tools.settings.declare import (
     ANY,
     WITHOUT,
@@ -31,6 +32,7 @@ __all__ = [
     "ONE_BY_ONE",
     "WITHOUT",
     "Aligning",
+    "Appraising",
     "Blending",
     "Choice",
     "Cleaning",
@@ -47,6 +49,7 @@ __all__ = [
     "Profiles",
     "Pruning",
     "Relating",
+    "Scoring",
     "Section",
     "Service",
     "Shuffling",
@@ -85,5 +88,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Inferring,
     Relating,
     Aligning,
+    Scoring,
+    Appraising,
     Service,
 )

@@ -35,7 +35,7 @@ class Service(Section):
         None, "More headers, 'Name: value' a line; none is ever shown.", metavar="FILE", decides=False
     )
     domain: str = choice("generic", "Wording of the prompts: books, restaurants, games, movies, generic.")
-    templates: str | None = choice(None, "Your own seven templates instead.", metavar="FOLDER")
+    templates: str | None = choice(None, "Your own nine templates instead.", metavar="FOLDER")
     no_system: bool = choice(
         False,
         "Send the role inside the user message: for models without a system message.",
@@ -68,6 +68,13 @@ class Service(Section):
         decides=False,
         strict=True,
     )
+    limit: int | None = choice(
+        None,
+        "Ask only so many questions, the first; rows without one get an `error`.",
+        metavar="N",
+        low=0,
+        decides=False,
+    )
     dry_run: bool = choice(False, "Ask nothing; say what would be asked and cost.", words="--dry-run", decides=False)
     price_in: float | None = choice(None, "Price of a million prompt tokens.", low=0, decides=False)
     price_out: float | None = choice(None, "Price of a million answer tokens.", low=0, decides=False)
@@ -77,4 +84,11 @@ class Service(Section):
     )
 
 
-ONE_BY_ONE = ("dry_run", "price_in", "price_out", "requests", "responses")  # make no sense where answers steer the work
+ONE_BY_ONE = (
+    "limit",
+    "dry_run",
+    "price_in",
+    "price_out",
+    "requests",
+    "responses",
+)  # make no sense where answers steer the work

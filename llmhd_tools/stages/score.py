@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llmhd_tools.errors import UsageError
+from llmhd_tools.files.columns import Column
+from llmhd_tools.files.provenance import made
 from llmhd_tools.files.table import Table
-from llmhd_tools.llm.requests import Provider, Score
-from llmhd_tools.stages.texts import Texts, texts_of
+from llmhd_tools.llm.requests import Provider
+from llmhd_tools.settings import Scoring, pick
+from llmhd_tools.stages.dataset import Dataset
+from llmhd_tools.stages.pairs import Asking, History, Pair
+from llmhd_tools.stages.texts import Texts, digest_of, texts_of
+from llmhd_tools.stages.together import Places
 
 TARGETS = {"item": "score", "negative": "negative_score"}
 JUDGED = {"noisy": "judged", "suspects": "suspects"}  # what a table becomes
+Due = tuple[int, str, Pair]  # row, target, what is asked about it
 
 
 def due_rows(table: Table) -> NDArray[np.bool_]:
@@ -21,52 +31,99 @@ def due_rows(table: Table) -> NDArray[np.bool_]:
     return due
 
 
-def score(noisy: Table, profiles: Texts, items: Texts, provider: Provider) -> Table:
+def check_asked(how: Scoring, profiles: object, train: object, expected: bool) -> None:
+    """Raise UsageError where what is to be shown of users is missing, or given twice, or answers cannot be expectations."""
+    if bool(profiles) == bool(how.history_items):
+        raise UsageError("a question shows the user's `profiles`, or `history_items` of `train`; give one of the two")
+    if bool(train) != bool(how.history_items):
+        raise UsageError("`history_items` and `train` count together only")
+    if expected and (how.together > 1 or how.history_items):
+        raise UsageError("`expected_score` is for one pair and profile in a call; leave it or the others out")
+
+
+def score(
+    noisy: Table,
+    profiles: Texts | None,
+    items: Texts,
+    provider: Provider,
+    how: Scoring | None = None,
+    *,
+    train: Dataset | None = None,
+    places: Places | None = None,
+    **choices: Any,
+) -> Table:
     """Noisy rows or suspects with ``score``, ``negative_score`` (pairwise), ``error`` and ``model``, in their order.
 
     ``profiles`` and ``items`` map an id's text to its text; a pair whose text is missing gets an error. The requests of a
-    user follow each other, so that their prompts share a beginning.
+    user follow each other, so that their prompts share a beginning. With ``together`` several of a user's pairs are one
+    question, and ``places`` counts how their scores go with the place in it; with ``history_items`` items of the user's
+    in ``train``, others than those judged, stand for the profile. ``choices`` are those of ``Scoring`` by name.
     """
-    profiles, items, due = texts_of(profiles), texts_of(items), due_rows(noisy)
-    rows = np.flatnonzero(due)
+    how, items, due = pick(Scoring, how, choices), texts_of(items), due_rows(noisy)
+    history = _history(how, train, items)
+    known = {} if profiles is None else texts_of(profiles)
     errors: list[str | None] = [None] * len(noisy)
     targets = {name: target for name, target in TARGETS.items() if name in noisy}
-    scores = {target: np.full(len(noisy), np.nan) for target in targets.values()}
-    masses = {f"{target[:-5]}p_mass": np.full(len(noisy), np.nan) for target in targets.values()}
-    asked = sorted(_requests(noisy, rows, targets, profiles, items, errors), key=lambda ask: ask[0])
-    answers = provider.answer(request for *_, request in asked)
-    for (_, row, target, _request), answer in zip(asked, answers, strict=True):
+    asked = list(_due(noisy, np.flatnonzero(due), targets, known, items, history, errors))
+    asked.sort(key=lambda ask: ask[2].user)
+    columns = {target: np.full(len(noisy), np.nan) for target in targets.values()}
+    more = {f"{target[:-5]}{name}": np.full(len(noisy), np.nan) for target in columns for name in ("p_mass", "spread")}
+    answers = Asking(provider, how, history, places).answers([pair for *_, pair in asked])
+    for (row, target, _), answer in zip(asked, answers, strict=True):
         if answer.error is None:
-            scores[target][row] = answer.value
-            masses[f"{target[:-5]}p_mass"][row] = np.nan if answer.p_mass is None else answer.p_mass
+            columns[target][row] = answer.score
+            more[f"{target[:-5]}p_mass"][row] = answer.p_mass
+            more[f"{target[:-5]}spread"][row] = answer.spread
         else:
             errors[row] = errors[row] or answer.error
     failed = np.array([error is not None for error in errors], dtype=bool)
-    for values in (*scores.values(), *masses.values()):  # one failed answer leaves the whole row without scores
+    for values in (*columns.values(), *more.values()):  # one failed answer leaves the whole row without scores
         values[failed] = np.nan
-    known = {name: values for name, values in masses.items() if not np.isnan(values).all()}
+    given = {name: values for name, values in more.items() if not np.isnan(values).all()}
     model = [provider.name if asked_for else None for asked_for in due]
-    columns = {**noisy.columns, **scores, **known, "error": errors, "model": model}
-    return Table(JUDGED[noisy.kind], columns, noisy.users, noisy.items, extra=noisy.extra, source=noisy.source)
+    judged: dict[str, Column] = {**noisy.columns, **columns, **given, "error": errors, "model": model}
+    return Table(JUDGED[noisy.kind], judged, noisy.users, noisy.items, extra=noisy.extra, source=noisy.source)
 
 
-def _requests(
+def made_of(
+    noisy: Table, profiles: Texts, items: Texts, train: Dataset | None, name: str, how: Scoring
+) -> dict[str, Any]:
+    """What the meta of a scored table says of how it was made."""
+    inputs: dict[str, str | list[str]] = {noisy.kind: noisy.digest(), "items": digest_of(texts_of(items))}
+    inputs |= {"train": train.digest} if train else {"profiles": digest_of(texts_of(profiles))}
+    usual = asdict(Scoring())  # a plain question says no more than it did
+    params = {choice: value for choice, value in asdict(how).items() if value != usual[choice]}
+    return {"made": made("score", params | {"llm": name}, inputs)}
+
+
+def _history(how: Scoring, train: Dataset | None, items: Mapping[str, str]) -> History | None:
+    if not how.history_items:
+        return None
+    if train is None:
+        raise UsageError("`history_items` shows items of the users; give `train`")
+    return History(train, items, how.history_items)
+
+
+def _due(
     noisy: Table,
     rows: NDArray[np.int64],
     targets: Mapping[str, str],
     profiles: Mapping[str, str],
     items: Mapping[str, str],
+    history: History | None,
     errors: list[str | None],
-) -> Iterator[tuple[int, int, str, Score]]:
-    """(user's code, row, target, request) of every pair that has texts; what is missing is told in ``errors``."""
+) -> Iterator[Due]:
+    """Every pair that has texts; what is missing is told in ``errors``."""
     users = [str(name) for name in noisy.users.take(noisy["user"][rows])]
     codes = noisy["user"][rows].tolist()
     for column, target in targets.items():
         names = [str(name) for name in noisy.items.take(noisy[column][rows])]
         for row, code, user, name in zip(rows.tolist(), codes, users, names, strict=True):
-            if not profiles.get(user):
+            if history is None and not profiles.get(user):
                 errors[row] = errors[row] or f"user '{user}' has no profile"
+            elif history is not None and user not in history:
+                errors[row] = errors[row] or f"user '{user}' has no items in training"
             elif not items.get(name):
                 errors[row] = errors[row] or f"item '{name}' has no text"
             else:
-                yield code, row, target, Score(profiles[user], items[name])
+                yield row, target, Pair(code, user, name, profiles.get(user, ""), items[name])

@@ -22,6 +22,7 @@ LINES = {
     "embed": "@items.jsonl @profiles.jsonl -o @out.npz",
     "summarize": "@train.jsonl --items @items.jsonl -o @out.jsonl",
     "score": "@noisy-3.jsonl --profiles @profiles.jsonl --items @items.jsonl -o @out.jsonl",
+    "appraise": "@stars.csv --item sku --column stars -o @out.jsonl",
     "update-profiles": "@profiles.jsonl --train @train.jsonl --items @items.jsonl --model @model-3.npz --flags @flags.npz"
     " --history @emb-2.npz --history @emb-3.npz -o @out.jsonl",
     "train-epoch": "@train.jsonl --from @model-2.npz --samples @samples-3.npz --judged @judged-3.jsonl -o @out.npz"
@@ -56,6 +57,7 @@ def shared(trained_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """The trained data with a CSV and with noise marks; each test checks that it left the folder as it was."""
     folder = Path(shutil.copytree(trained_once, tmp_path_factory.mktemp("matrix") / "data"))
     (folder / "clicks.csv").write_text("user,item\n" + "".join(f"u{n % 5},i{n}\n" for n in range(20)))
+    (folder / "stars.csv").write_text("sku,stars\n" + "".join(f"i{n},{n % 5 + 1}\n" for n in range(20)))
     low = ({"user": f"u{n}", "item": f"i{(7 * n + 3) % 20}", "rating": 1} for n in range(30))
     (folder / "disliked.jsonl").write_text("".join(json.dumps(row) + "\n" for row in low))
     noisy = ["inject-noise", str(folder / "train.jsonl"), "--ratio", "0.1", "-o", str(folder / "noise.jsonl"), "-q"]

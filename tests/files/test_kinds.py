@@ -16,6 +16,7 @@ from llmhd_tools.files.schema import KINDS
 EXAMPLES = {
     "interactions": {"user": 1, "item": 2, "rating": 3},
     "items": {"item": 1, "profile": "x", "title": "y"},
+    "appraisals": {"item": 1, "score": 7.5},
     "rejected": {"file": "a.csv", "line": 3, "reason": "repeated", "user": 1, "item": 2, "rating": 3},
     "profiles": {"user": 1, "profile": "x", "version": 0},
     "samples": {"batch": 0, "user": 1, "item": 2, "negative": 3, "loss": 0.5},

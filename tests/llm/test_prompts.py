@@ -16,7 +16,7 @@ from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.llm import prompts
 from llmhd_tools.llm.answers import parse
 from llmhd_tools.llm.prompts import DOMAINS, ITEM_CHARS, PLACEHOLDERS, load_templates, render
-from llmhd_tools.llm.requests import ItemView, Revise, Score, Summarize, UserView
+from llmhd_tools.llm.requests import Appraise, ItemView, Revise, Score, ScoreTogether, Summarize, UserView
 from llmhd_tools.llm.untrusted import clean
 
 FOLDER = Path(prompts.__file__).with_name("templates")
@@ -132,7 +132,14 @@ def test_no_text_of_a_list_or_profile_can_leave_its_place(text):
 def test_an_echoed_prompt_is_no_answer(text):
     """A model that repeats its whole prompt has not answered, whatever the texts in it say."""
     views = UserView(text, text), ItemView((text,), text)
-    for request in (Score(text, text), Summarize("u", (text,)), Revise(text, (text,), "false-positive"), *views):
+    lists = Appraise((text, text)), ScoreTogether(text, (text, "1: 5")), ScoreTogether((text,), (text,))
+    for request in (
+        Score(text, text),
+        Summarize("u", (text,)),
+        Revise(text, (text,), "false-positive"),
+        *views,
+        *lists,
+    ):
         for domain in DOMAINS:
             assert parse(request, render(request, load_templates(domain))[1]["content"]).error
 

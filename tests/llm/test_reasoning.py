@@ -29,6 +29,10 @@ MARKS = [
     ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
     ("analysis", "assistantfinal"),
     ("<unused94>thought\n", "<unused95>"),
+    ("<reasoning_content>", "</reasoning_content>"),
+    ("<internal_thoughts>", "</internal_thoughts>"),
+    ("<rationale>", "</rationale>"),
+    ("Thinking...\n", "\n...done thinking.\n\n"),
     ("Here is my thought process:", "Here is my response:"),
 ]
 
@@ -95,3 +99,10 @@ def test_time_is_linear(piece):
     start = time.process_time()
     spoken(text)
     assert time.process_time() - start < 4, "quadratic time would take hours"
+
+
+def test_a_part_that_a_page_folds_away_is_reasoning_only_where_it_says_so():
+    folded = '<details type="reasoning" done="true">I think of <s>3</s>.'
+    assert parse_score(f"{folded}</details> 9").value == parse_score(f"<think>{folded}</details> a</think>9").value == 9
+    assert parse_score(folded).value is None
+    assert parse_score("<s>8</s><details>because of 3</details>").value == 8

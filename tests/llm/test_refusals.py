@@ -56,6 +56,9 @@ USED_UP = [
     (403, {"detail": "You have exceeded your monthly included credits for Inference Providers."}),
     (503, {"message": "Not enough credits. Please top up."}),
     (401, {"error": {"code": "InsufficientBalance"}}),
+    (400, {"error": {"code": "BalanceNotEnough"}}),
+    (403, {"message": "Account suspended due to an unpaid invoice"}),
+    (429, {"error": {"message": "You have reached your specified API usage limits."}}),
 ]
 OTHERS = [
     (429, {"error": {"code": "rate_limit_exceeded", "message": "Rate limit reached for requests; limit 3 a minute"}}),

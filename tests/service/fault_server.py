@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import random
+import re
 import ssl
 import sys
 import threading
@@ -33,6 +34,11 @@ def answer_to(body: Body) -> str:
         return f"<relevance>{('High', 'Mid', 'Low')[digest[0] % 3]}</relevance>"
     if "<profile>" in text:
         return f"<profile>Reads about {digest.hex()[:8]} now.</profile>"
+    if "<scores>" in text:  # half points, of each item's line alone
+        lines = [line for line in text.splitlines()[text.splitlines().index("") :] if re.match(r"\d+\. ", line)]
+        last = max(n for n, line in enumerate(lines) if line.startswith("1. "))
+        score = lambda line: 1 + hashlib.sha256(line.partition(". ")[2].encode()).digest()[0] % 19 / 2  # noqa: E731
+        return "<scores>\n" + "".join(f"{n}: {score(s):g}\n" for n, s in enumerate(lines[last:], 1)) + "</scores>"
     return f"<s>{1 + digest[0] % 10}</s>"
 
 

@@ -73,7 +73,10 @@ def test_a_run_goes_on_with_more_epochs_and_with_no_other_setting(books: Study) 
     failed = books.run(*one, f"TRAINING={TINY.format(4)} --reg 0.1")
     assert failed.returncode != 0 and "--reg differs from the run in" in failed.stderr
     failed = books.run("table1", "METHODS=none-such")
-    assert failed.returncode != 0 and "no options.none-such, so there is no such method" in failed.stderr
+    assert (
+        failed.returncode != 0
+        and "no methods/none-such.toml and no options.none-such, so there is no such" in failed.stderr
+    )
 
 
 def test_figures_tokens_and_headroom(books: Study) -> None:

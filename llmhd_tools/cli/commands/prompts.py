@@ -25,16 +25,17 @@ def command(
         ),
     ] = "generic",
     templates: Annotated[
-        str | None, typer.Option("--templates", help="Your own seven templates.", metavar="FOLDER")
+        str | None, typer.Option("--templates", help="Your own nine templates.", metavar="FOLDER")
     ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Print the prompts, filled in for a user and an item.
 
-    All six questions (T_sum, T_score, T_FP, T_FN and the two of relate), each after the role that goes first. A folder
-    for --templates holds role.txt, summarize.txt, score.txt, false-positive.txt, false-negative.txt, relate-user.txt and
-    relate-item.txt; the places to fill are {profile}, {item} and {items}.
+    All eight questions (T_sum, T_score, the same for several items together, T_FP, T_FN, the two of relate, and that of
+    appraise), each after the role that goes first. A folder for --templates holds role.txt, summarize.txt, score.txt,
+    score-together.txt, false-positive.txt, false-negative.txt, relate-user.txt, relate-item.txt and appraise.txt; the
+    places to fill are {profile}, {item}, {items} and {known}.
 
     \b
     Examples:
@@ -44,7 +45,16 @@ def command(
     import sys
 
     from llmhd_tools.llm.prompts import load_templates, render, template_of
-    from llmhd_tools.llm.requests import ItemView, Request, Revise, Score, Summarize, UserView
+    from llmhd_tools.llm.requests import (
+        Appraise,
+        ItemView,
+        Request,
+        Revise,
+        Score,
+        ScoreTogether,
+        Summarize,
+        UserView,
+    )
     from llmhd_tools.stages.texts import read_texts
 
     loaded = load_templates(templates or domain)
@@ -53,10 +63,12 @@ def command(
     requests: list[Request] = [
         Summarize(user, (text,)),
         Score(profile, text),
+        ScoreTogether(profile, (text,)),
         Revise(profile, (text,), "false-positive"),
         Revise(profile, (text,), "false-negative"),
         UserView(profile, text),
         ItemView((text,), text),
+        Appraise((text,)),
     ]
     for request in requests:
         for message in render(request, loaded):

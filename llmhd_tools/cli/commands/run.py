@@ -73,7 +73,8 @@ def command(
         typer.Option(
             "--config",
             help="TOML with any of these options, or a file that comes with the tool: paper (LLMHD as printed) or best (as "
-            "measured), which --help shows. Repeat it; later ones win, and words on the command line win over all.",
+            "measured), which --help shows. Repeat it; later ones win, and words on the command line win over all. @/FILE in "
+            "it lies beside TRAIN.",
             callback=configs.config,
             is_eager=True,
             metavar="FILE|NAME",

@@ -18,10 +18,23 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from llmhd_tools.errors import UsageError
 from llmhd_tools.llm.answers import MAX_WORDS
 from llmhd_tools.llm.local.extract import extended, summarise, without
 from llmhd_tools.llm.local.tfidf import BILLION, Tfidf, Vector, centroid, closeness
-from llmhd_tools.llm.requests import LEVELS, Answer, ItemView, Request, Revise, Score, Summarize, UserView, missing_text
+from llmhd_tools.llm.requests import (
+    LEVELS,
+    Answer,
+    Appraise,
+    ItemView,
+    Request,
+    Revise,
+    Score,
+    ScoreTogether,
+    Summarize,
+    UserView,
+    missing_text,
+)
 
 NAME = "lexical/1"
 NOTICE = "lexical is a word-overlap stand-in, not a language model: its scores say which words texts share, not more"
@@ -50,6 +63,10 @@ class Lexical:
                 yield Answer(error=missing)
             elif isinstance(request, Score):
                 yield self._ranked(request.profile, request.item, as_score)
+            elif isinstance(request, ScoreTogether):
+                yield together([self._ranked(request.known, item, as_score) for item in request.items])
+            elif isinstance(request, Appraise):
+                raise cannot_appraise("lexical")
             elif isinstance(request, UserView):
                 yield self._ranked(request.profile, request.item, as_level)
             elif isinstance(request, ItemView):
@@ -91,6 +108,22 @@ class Lexical:
         """Up to ``SAMPLE`` texts, drawn by keyed digest: the same ones for any order of the corpus and any numpy."""
         drawn = map(self._space.vector, by_digest(item_texts))
         return self._space.matrix(list(islice(filter(None, drawn), SAMPLE)))
+
+
+def cannot_appraise(llm: str) -> UsageError:
+    """What is told where something that compares texts is asked how items were liked."""
+    return UsageError(
+        f"`llm` {llm} compares texts and knows nothing of how items were liked; ask openai:MODEL, or take a `column` of yours"
+    )
+
+
+def together(answers: Sequence[Answer]) -> Answer:
+    """Answers about one item each as the answer about all of them."""
+    scores = tuple(float(a.value) if isinstance(a.value, int | float) else None for a in answers)
+    errors = [answer.error for answer in answers if answer.error is not None]
+    return (
+        Answer(error=errors[0]) if len(errors) == len(answers) else Answer(scores, lacks=errors[0] if errors else None)
+    )
 
 
 def as_score(part: int, whole: int) -> int:

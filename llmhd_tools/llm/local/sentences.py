@@ -22,8 +22,26 @@ from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.llm.cache import Cache
 from llmhd_tools.llm.calls import Call, Reply, key_of
 from llmhd_tools.llm.codec import TEXT_CHARS, Vector, pack, unpack
-from llmhd_tools.llm.local.lexical import SAMPLE, Lexical, Liked, as_level, as_score, by_digest
-from llmhd_tools.llm.requests import Answer, ItemView, Request, Score, UserView, missing_text
+from llmhd_tools.llm.local.lexical import (
+    SAMPLE,
+    Lexical,
+    Liked,
+    as_level,
+    as_score,
+    by_digest,
+    cannot_appraise,
+    together,
+)
+from llmhd_tools.llm.requests import (
+    Answer,
+    Appraise,
+    ItemView,
+    Request,
+    Score,
+    ScoreTogether,
+    UserView,
+    missing_text,
+)
 from llmhd_tools.llm.service.vectors import TEMPLATE, TEXTS
 from llmhd_tools.llm.untrusted import clean
 
@@ -114,6 +132,10 @@ class Embedder:
                 yield Answer(error=missing)
             elif isinstance(request, Score):
                 yield Answer(as_score(*self._rank(request.profile, request.item)))
+            elif isinstance(request, ScoreTogether):
+                yield together([Answer(as_score(*self._rank(request.known, item))) for item in request.items])
+            elif isinstance(request, Appraise):
+                raise cannot_appraise("embed")
             elif isinstance(request, UserView):
                 yield Answer(as_level(*self._rank(request.profile, request.item)))
             elif isinstance(request, ItemView):

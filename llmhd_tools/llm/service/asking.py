@@ -12,7 +12,18 @@ from llmhd_tools.llm.calls import Call, Reply, key_of, prompt_tokens
 from llmhd_tools.llm.endings import NO_TEXT, fault_of
 from llmhd_tools.llm.prompts import ITEM_CHARS, PROFILE_CHARS, render, template_of, without_system
 from llmhd_tools.llm.reasoning import spoken
-from llmhd_tools.llm.requests import Answer, ItemView, Request, Revise, Score, Summarize, UserView, missing_text
+from llmhd_tools.llm.requests import (
+    Answer,
+    ItemView,
+    Listed,
+    Request,
+    Revise,
+    Score,
+    ScoreTogether,
+    Summarize,
+    UserView,
+    missing_text,
+)
 from llmhd_tools.llm.service.reply import read_completion
 
 if TYPE_CHECKING:
@@ -78,19 +89,24 @@ class Asker:
         missing = missing_text(request)
         if missing is not None:
             return Answer(error=missing)
-        return Asked(self, request, self.call(template_of(request), self._messages(request)))
+        scores = len(request.items) if isinstance(request, Listed) else 1
+        sample = request.sample if isinstance(request, Score | Listed) else 0
+        messages = self._messages(request)
+        return Asked(self, request, self.call(template_of(request), messages, sample=sample, scores=scores))
 
     def read(self, value: Any) -> Reply:
         """The reply in a chat completion."""
         return read_completion(value)
 
-    def call(self, template: str, messages: list[dict[str, str]], *, again: bool = False) -> Call:
+    def call(
+        self, template: str, messages: list[dict[str, str]], *, again: bool = False, sample: int = 0, scores: int = 1
+    ) -> Call:
         """A call with these messages; nothing is sent that the user did not ask for."""
         params = {name: value for name, value in self.params.items() if name != "top_logprobs" or template == "score"}
         body: dict[str, Any] = {"model": self.model, "messages": messages, **params}
         if self.expected and template == "score":
             body = {"top_logprobs": TOP_LOGPROBS} | body | {"logprobs": True}
-        return Call(template, body, key_of(self.host, body), again)
+        return Call(template, body, key_of(self.host, body, sample), again, scores)
 
     def _messages(self, request: Request) -> list[dict[str, str]]:
         """The prompt; where it is over the budget, with fewer items.
@@ -102,8 +118,15 @@ class Asker:
         texts = [(request.profile, PROFILE_CHARS)] if isinstance(request, Score | Revise | UserView) else []
         texts += [(request.item, ITEM_CHARS)] if isinstance(request, Score | UserView | ItemView) else []
         items = () if isinstance(request, Score | UserView) else request.items
+        if isinstance(request, ScoreTogether):
+            known = request.known
+            texts += [(known, PROFILE_CHARS)] if isinstance(known, str) else [(item, ITEM_CHARS) for item in known]
         self.cuts.texts += sum(len(text) > limit for text, limit in [*texts, *((item, ITEM_CHARS) for item in items)])
-        if isinstance(request, Score | UserView) or self.budget is None or prompt_tokens(messages) <= self.budget:
+        if (
+            isinstance(request, Score | UserView | Listed)
+            or self.budget is None
+            or prompt_tokens(messages) <= self.budget
+        ):
             return messages
         drawn = sorted(range(len(items)), key=lambda i: hashlib.sha256(f"{i} {items[i]}".encode()).digest())
         low, high = 1, len(items)
@@ -141,12 +164,15 @@ class Asked:
             if reply.expected is not None:
                 return Answer(reply.expected, p_mass=reply.p_mass)
             self.asker.sampled += 1
-        if answer.error is None or call.again or not self.asker.ask_again:
+        wrong = answer.error or answer.lacks
+        if wrong is None or call.again or not self.asker.ask_again:
             return answer
-        fault = answer.error.split(" in the reply ")[0]
+        fault = wrong.split(" in the reply ")[0]
         said = {"role": "assistant", "content": reply.text[:4000]}
         correction = {"role": "user", "content": _AGAIN.format(fault=fault)}
-        return self.asker.call(call.template, [*call.body["messages"], said, correction], again=True)
+        sample = self.request.sample if isinstance(self.request, Score | Listed) else 0
+        messages = [*call.body["messages"], said, correction]
+        return self.asker.call(call.template, messages, again=True, sample=sample, scores=call.scores)
 
 
 def _only(request: Summarize | Revise | ItemView, chosen: list[int]) -> Summarize | Revise | ItemView:

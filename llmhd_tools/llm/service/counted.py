@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from llmhd_tools.llm.calls import ANSWER_TOKENS, Reply
+from llmhd_tools.llm.calls import Reply
 from llmhd_tools.llm.requests import Answer, Provider, TextProvider
 from llmhd_tools.llm.service.asking import Asks
 from llmhd_tools.llm.usage import Usage
@@ -36,7 +36,7 @@ class Counted:
             if (key := bytes.fromhex(call.key)) in self._seen:
                 self.usage.cached(call)
             else:
-                estimate = Reply("", prompt_tokens=call.prompt_tokens, completion_tokens=ANSWER_TOKENS[call.template])
+                estimate = Reply("", prompt_tokens=call.prompt_tokens, completion_tokens=call.answer_tokens)
                 self.usage.sent(call, estimate, int(len(self._seen) % self._asker.group == 0))
                 self._seen.add(key)
         return request

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmhd_tools.llm.cache import Cache
-from llmhd_tools.llm.calls import ANSWER_TOKENS, Call
+from llmhd_tools.llm.calls import Call
 from llmhd_tools.llm.requests import Answer
 from llmhd_tools.llm.service.asking import Asks
 
@@ -56,7 +56,7 @@ class Plan:
                 self.cached += 1
             else:
                 self.tokens_in += asked.call.prompt_tokens
-                self.tokens_out += ANSWER_TOKENS[asked.call.template]
+                self.tokens_out += asked.call.answer_tokens
                 if len(self.samples) < 2:
                     self.samples.append(asked.call)
             self._seen.add(key)

@@ -22,7 +22,8 @@ _CREDIT_CODE = re.compile(
     r"""
       insufficient_?(?:user_)?(?:quota|balance|credit|fund|money) | exceeded?_(?:your_)?current_quota | quota_exhausted
     | (?:out_of|no|low|not_enough|negative|zero)_(?:credit|balance|fund|quota)
-    | (?:credit|balance|fund)s?_?(?:exhausted|depleted|limit) | billing | arrear | overdue | payment_required
+    | (?:credit|balance|fund)s?_?(?:exhausted|depleted|limit|not_enough|insufficient)
+    | billing | arrear | overdue | payment_required
     | budget_?exceeded | exceeded_?budget | (?:spend|spending|hard)_?limit | free_?tier_?only | ^1113$
     """,
     re.VERBOSE,
@@ -36,7 +37,8 @@ _CREDIT_WORDS = re.compile(
     | \b(?:credit|spend(?:ing)?|budget|monthly\ usage|key)\ limit\ (?:\w+\ ){0,2}(?:exceeded|reached)
     | exceeded\ your\ (?:\w+\ )?budget | budget\ has\ been\ exceeded | exceededbudget
     | (?:have|has)\ no\ (?:\w+\ ){0,2}credits? | doesn['’]t\ have\ any\ credits | requires\ (?:\w+\ ){0,2}more\ credits
-    | payment\ required | in\ arrears | overdue\ (?:payment|balance|bill) | (?:please|to)\ (?:recharge|top\ ?up)
+    | payment\ required | unpaid\ (?:invoice|bill|balance) | specified\ (?:api\ )?usage\ limits
+    | in\ arrears | overdue\ (?:payment|balance|bill) | (?:please|to)\ (?:recharge|top\ ?up)
     | (?:add|buy|purchase)\ (?:\w+\ ){0,3}credits | can\ only\ afford
     | 余额不足 | 额度不足 | 欠费 | 充值
     """,

@@ -1,6 +1,6 @@
 """A step as one captured CUDA graph over buffers that stay in place: a launch a step, not one a kernel.
 
-Not run on a GPU so far; see docs/gpu.md. What is captured must not read the host's numbers (``Batch.step``), wait for the
+What is captured must not read the host's numbers (``Batch.step``), wait for the
 device, or make tensors whose shapes depend on values; methods say so by ``static``.
 """
 

@@ -28,7 +28,8 @@ def normalised_adjacency(graph: Graph) -> sp.csr_matrix:
 def to_torch(matrix: sp.csr_matrix, device: torch.device) -> Tensor:
     """A scipy CSR as torch CSR with int32 indices: on a CPU those reach MKL, int64 ones a path ten times slower."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        for said in ("Sparse CSR tensor support is in beta", "Sparse invariant checks are implicitly disabled"):
+            warnings.filterwarnings("ignore", message=said)
         return torch.sparse_csr_tensor(
             torch.from_numpy(matrix.indptr.astype(np.int32)),
             torch.from_numpy(matrix.indices.astype(np.int32)),
