@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from llmhd_tools import notes
@@ -129,7 +130,22 @@ class Loop:
         journal.finish(found)
         best = journal.progress
         notes.note(f"best epoch {best.best_epoch}, valid {stopping.select} {abs(best.best):.4f}")
+        for hint in self._hints():
+            notes.note(hint)
         return found
+
+    def _hints(self) -> Iterator[str]:
+        """What speaks against taking the run's figures for the method's."""
+        plan, best = self.context.plan, self.context.journal.progress.best_epoch
+        if best == plan.stopping.epochs:
+            yield f"the best epoch is the last of `epochs` {best}; more may be better still"
+        if plan.cleans and best <= plan.clean_epochs[0]:
+            yield f"the best epoch came before the first cleaning, after epoch {plan.clean_epochs[0]}; lower `clean_at`"
+        if plan.staged and (step := self.context.model.step) < plan.pruning.alpha / 2:
+            yield (
+                f"the noisy share had hardly grown: the run ended at step {step:,} of `alpha` {plan.pruning.alpha:,.0f}; "
+                "lower `alpha`"
+            )
 
     def _epoch(self, epoch: int) -> None:
         """One epoch: denoisers before, training, denoisers after, measures."""
