@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from llmhd_tools.stages.appraise import appraise as appraise
     from llmhd_tools.stages.dataset import Dataset as Dataset
     from llmhd_tools.stages.dataset import dataset_of as dataset
+    from llmhd_tools.stages.denoise import denoise as denoise
     from llmhd_tools.stages.embed import embed as embed
     from llmhd_tools.stages.fit import fit as fit
     from llmhd_tools.stages.judge import Judged as judge
@@ -66,6 +67,7 @@ PUBLIC = {
     "appraise": ("stages.appraise", "appraise"),
     "judge": ("stages.judge", "Judged"),
     "update_profiles": ("stages.profiles", "update_profiles"),
+    "denoise": ("stages.denoise", "denoise"),
     "fit": ("stages.fit", "fit"),
     "blend": ("measure.blend", "blend"),
     "suspect": ("stages.suspect", "suspect"),
@@ -90,6 +92,7 @@ __all__ = [
     "blend",
     "compare",
     "dataset",
+    "denoise",
     "diagnose",
     "embed",
     "evaluate",

@@ -42,6 +42,7 @@ GROUPS = {
         "prune": "prune",
         "suspect": "suspect",
         "align": "align",
+        "denoise": "denoise",
         "fit": "fit",
         "blend": "blend",
         "run": "run",

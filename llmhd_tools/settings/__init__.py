@@ -15,6 +15,7 @@ from llmhd_tools.settings.declare import (
 )
 from llmhd_tools.settings.denoising import (
     Cleaning,
+    Denoising,
     Inferring,
     Judging,
     Profiles,
@@ -37,6 +38,7 @@ __all__ = [
     "Choice",
     "Cleaning",
     "Columns",
+    "Denoising",
     "Filtering",
     "Fitting",
     "Form",

@@ -161,3 +161,15 @@ class Inferring(Section):
     needs = ({"denoise": "llmhni"},)
 
     relate_at: int = choice(8, "After which epoch llmhni asks about disputed pairs; 0: never.", low=0)
+
+
+@dataclass(frozen=True)
+class Denoising(Section):
+    """Which of a user's own rows are called noise, and by what model."""
+
+    title = "Noise"
+
+    share: float = choice(0.05, "Share of the rows to call noise: those of the highest score.", low=0, high=1)
+    model: str | None = choice(
+        None, "What the rows are judged by: ease, l3ae, itemknn or popularity.", usual="l3ae with --items, else ease"
+    )
