@@ -11,7 +11,9 @@ import pytest
 
 # The process signals itself as it is about to make its file final, so that the moment is the same each time.
 STOPPER = """
-import os, sys
+import os, signal, sys
+number = int(sys.argv[1])  # heeded as from a shell, also where this suite runs under nohup
+signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 real = os.fsync
 def fsync(handle):
     os.kill(os.getpid(), int(sys.argv[1]))

@@ -91,7 +91,8 @@ def test_the_best_epoch_is_the_best(llmhd, words, select, metric, trim, loss):
     best = min(found) if metric.endswith("loss") else max(found)
     progress = json.loads((llmhd.folder / "run" / "progress.json").read_text())
     assert progress["best_epoch"] == found.index(best) + 1
-    assert f"valid {select} {best:.4f}" in llmhd.err.splitlines()[-1]
+    (told,) = [line for line in llmhd.err.splitlines() if line.startswith("run: best epoch ")]
+    assert f"valid {select} {best:.4f}" in told
     tested = {r["epoch"] for r in lines(llmhd.folder / "run" / "metrics.jsonl") if r["split"] == "test"}
     assert tested == {progress["best_epoch"]}
 

@@ -31,8 +31,8 @@ def test_the_cache_is_counted_exported_and_pruned(shop, llmhd):
 def test_prompts_are_shown_filled_in(shop, llmhd):
     shop(3)
     done = llmhd("prompts", "profiles.jsonl", "--items", "items.jsonl", "--item", "i2", "--domain", "games")
-    assert done.returncode == 0 and done.stdout.count("=== ") == 12
-    assert done.stdout.count("A book about 2.") == 7 and done.stdout.count("Likes number 0.") == 4
+    assert done.returncode == 0 and done.stdout.count("=== ") == 16
+    assert done.stdout.count("A book about 2.") == 9 and done.stdout.count("Likes number 0.") == 5
     assert llmhd("prompts", "profiles.jsonl", "--items", "items.jsonl", "--user", "x").returncode == 1
 
 
