@@ -35,6 +35,7 @@ Verbose = Annotated[
         "--verbose", "-v", help="Show the traceback of an error.", callback=console.verbose, rich_help_panel=CONTROL
     ),
 ]
+EVERYWHERE = {"quiet": Quiet, "verbose": Verbose}  # options of every command, which `expand` adds
 Out = Annotated[
     str,
     typer.Option(
@@ -114,6 +115,8 @@ def expand(command: Callable[..., Any]) -> Callable[..., Any]:
     choices = {name: _choices(section, how) for name, section in sections.items()}
 
     def with_options(**given: Any) -> Any:
+        for name in EVERYWHERE:  # their callbacks have acted
+            del given[name]
         for name, section in sections.items():
             own = {choice: given.pop(choice) for choice in choices[name]}
             given[name] = section(**{k: tuple(v) if isinstance(v, list) else v for k, v in own.items()})
@@ -126,6 +129,10 @@ def expand(command: Callable[..., Any]) -> Callable[..., Any]:
             parameters.append(annotated)
         else:
             parameters += [_option(section, n, spec, how) for n, spec in choices[parameter.name].items()]
+    parameters += [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
+        for name, kind in EVERYWHERE.items()
+    ]
     with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     with_options.__annotations__ = {p.name: p.annotation for p in parameters}
     with_options.__doc__, with_options.__name__ = command.__doc__, command.__name__

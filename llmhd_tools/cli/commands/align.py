@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import File, Quiet, Verbose, file, takes
+from llmhd_tools.cli.options import File, file, takes
 from llmhd_tools.settings import Aligning
 
 
@@ -19,8 +19,6 @@ def command(
     auc: Annotated[File, file("--auc", "Where to write the AUCs, as metrics.")] = None,
     valid: Annotated[File, file("--valid", "Choose the epoch on these, not on held-out pairs of TRAIN.")] = None,
     test: Annotated[File, file("--test", "Measure on these as well.")] = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Align text vectors with what users choose.
 

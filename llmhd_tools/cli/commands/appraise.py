@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import Out, Quiet, Verbose, takes
+from llmhd_tools.cli.options import Out, takes
 from llmhd_tools.settings import Appraising, Service
 
 
@@ -23,8 +23,6 @@ def command(
         str, typer.Option("--item", help="The column of items beside --column.", metavar="COLUMN")
     ] = "item",
     output: Out = "-",
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Appraise items: how well did those who chose each like it?
 

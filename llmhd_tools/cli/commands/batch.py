@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmhd_tools.cli.options import Out, Quiet, Verbose, one_of
+from llmhd_tools.cli.options import Out, one_of
 from llmhd_tools.errors import LlmhdError, ServiceError
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ def command(
         str | None, typer.Option("--header-file", help="More headers, 'Name: value' a line.", metavar="FILE")
     ] = None,
     output: Out = "-",
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Submit requests to a batch service and fetch its answers.
 

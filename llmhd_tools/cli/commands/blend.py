@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import File, Quiet, Verbose, file, find_unused, takes
+from llmhd_tools.cli.options import File, file, find_unused, takes
 from llmhd_tools.settings import Blending
 
 
@@ -20,8 +20,6 @@ def command(
         list[str], file("--exclude", "Pairs that are not ranked (train); scores are standardised over the others.")
     ] = [],  # noqa: B006 - typer copies it
     valid: Annotated[File, file("--valid", "Held-out interactions that choose the weights.")] = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Add the scores of several models, each weighed, into one model.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmhd_tools.cli.options import Out, Quiet, Verbose, one_of
+from llmhd_tools.cli.options import Out, one_of
 from llmhd_tools.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ def command(
         bool, typer.Option("--unfinished", help="Only answers that were cut off, filtered or refused.")
     ] = False,
     output: Out = "-",
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Look after the cache of answers.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import Quiet, Verbose, one_of
+from llmhd_tools.cli.options import one_of
 
 _BY_SUFFIX = {".jsonl": "jsonl", ".npz": "jsonl", ".md": "markdown", ".tex": "latex"}
 Runs = Annotated[
@@ -50,8 +50,6 @@ def command(
         ),
     ] = None,
     output: Annotated[str, typer.Option("-o", "--output", help="Where to write; - is stdout.", metavar="FILE")] = "-",
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Compare runs: mean ± sd over seeds, paired t-test.
 

@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import Quiet, Verbose
-
 Kind = Annotated[str | None, typer.Option("--kind", help="The kind of a JSONL file where its fields do not tell.")]
 
 
@@ -17,8 +15,6 @@ def command(
         str, typer.Argument(help="The file to write; .npz is binary, else JSONL; - is stdout.", metavar="B")
     ],
     kind: Kind = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Turn a table from text into binary or back.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import File, Out, Quiet, Verbose, file
+from llmhd_tools.cli.options import File, Out, file
 from llmhd_tools.settings import Denoising
 
 
@@ -23,8 +23,6 @@ def command(
     drop: Annotated[bool, typer.Option("--drop", help="Write the rows only that are not called noise.")] = False,
     rejected: Annotated[File, file("--rejected", "With --drop: where the other rows go.")] = None,
     output: Out = "-",
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Give your own rows back, each with how much it looks like noise.
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from llmhd_tools.cli.options import File, History, More, Out, Quiet, Seed, Verbose, find_unused, takes
+from llmhd_tools.cli.options import File, History, More, Out, Seed, find_unused, takes
 from llmhd_tools.settings import Pruning, Service, Staging
 
 _TEXTS = ({"profiles": True, "items": True},)
@@ -39,8 +39,6 @@ def command(
     scored: Annotated[int, typer.Option("--scored", help="Clean and noisy rows to score, of each.", min=1)] = 1000,
     seed: Seed = 0,
     output: Out = "-",
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """See whether hard samples differ from noise.
 

@@ -6,8 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from llmhd_tools.cli.options import Quiet, Verbose
-
 _EXTRAS = {
     "parquet": "pyarrow",
     "plot": "matplotlib",
@@ -19,8 +17,6 @@ _EXTRAS = {
 
 def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON record, for programs.")] = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Say what there is to work with: versions, threads, GPUs, keys, disk.
 

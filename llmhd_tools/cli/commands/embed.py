@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import Quiet, Verbose, file, takes
+from llmhd_tools.cli.options import file, takes
 from llmhd_tools.settings import Service
 
 
@@ -19,8 +19,6 @@ def command(
     output: Annotated[str, file("-o --output", "The vectors.")],
     service: Service,
     width: Annotated[int | None, typer.Option("--width", help="Width of lexical's vectors. [64]", min=1)] = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Turn the texts of items and users into vectors.
 

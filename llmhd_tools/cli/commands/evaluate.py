@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import File, Out, Quiet, Verbose, file, find_unused, takes
+from llmhd_tools.cli.options import File, Out, file, find_unused, takes
 from llmhd_tools.settings import Measuring, Profiles
 
 
@@ -29,8 +29,6 @@ def command(
     drop: Annotated[File, file("--drop", "What left the graph (suspects, flags), against --noise.")] = None,
     disliked: Annotated[File, file("--disliked", "Held-out interactions that users disliked.")] = None,
     output: Out = "-",
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Measure recall, ndcg and more over all items.
 

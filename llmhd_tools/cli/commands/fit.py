@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import File, Quiet, Verbose, file, find_unused, one_of, takes
+from llmhd_tools.cli.options import File, file, find_unused, one_of, takes
 from llmhd_tools.registry import FITTED
 from llmhd_tools.settings import Fitting, Profiles, Shuffling
 
@@ -26,8 +26,6 @@ def command(
     items: Annotated[File, file("--items", "For l3ae: item texts, read as TF-IDF of their words.")] = None,
     vectors: Annotated[File, file("--vectors", "For l3ae: vectors of the items' texts (embed).")] = None,
     drop: Annotated[File, file("--drop", "Pairs to leave out: suspects or flags.")] = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Fit a recommender in closed form: no epochs, nothing drawn.
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from llmhd_tools.cli.options import File, Quiet, Verbose, file, find_idle, find_unused, takes
+from llmhd_tools.cli.options import File, file, find_idle, find_unused, takes
 from llmhd_tools.settings import Columns, Filtering, Form, Splitting, Texts
 
 
@@ -30,8 +30,6 @@ def command(
     texts: Annotated[File, file("--texts", "Texts of the items: CSV, TSV, JSON Lines or Parquet.")] = None,
     low_rated: Annotated[File, file("--low-rated", "Where to keep the rows below --min-rating.")] = None,
     rejected: Annotated[File, file("--rejected", "Where to keep every row left out, with the reason.")] = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Import a dataset from another format.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import Out, Quiet, Seed, Verbose
+from llmhd_tools.cli.options import Out, Seed
 
 
 def command(
@@ -26,8 +26,6 @@ def command(
     ] = [],  # noqa: B006
     seed: Seed = 0,
     output: Out = "-",
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Add known noise to interactions.
 

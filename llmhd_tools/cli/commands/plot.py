@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from llmhd_tools.cli.commands.compare import RunMetrics
-from llmhd_tools.cli.options import Quiet, Verbose
 
 
 def command(
@@ -29,8 +28,6 @@ def command(
     split: Annotated[
         str | None, typer.Option("--split", help="valid, test or train. [valid over epochs, else test]")
     ] = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Draw metrics of runs, or diagnostics.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import Items, Quiet, Verbose, one_of
+from llmhd_tools.cli.options import Items, one_of
 from llmhd_tools.errors import InputError
 
 
@@ -27,8 +27,6 @@ def command(
     templates: Annotated[
         str | None, typer.Option("--templates", help="Your own nine templates.", metavar="FOLDER")
     ] = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Print the prompts, filled in for a user and an item.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import History, More, Out, Quiet, Seed, Verbose, takes
+from llmhd_tools.cli.options import History, More, Out, Seed, takes
 from llmhd_tools.settings import Pruning
 
 
@@ -24,8 +24,6 @@ def command(
     ] = None,
     seed: Seed = 0,
     output: Out = "-",
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Pick noisy samples by loss, hard candidates by variance.
 

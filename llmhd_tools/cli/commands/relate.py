@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import Items, Out, Quiet, Verbose, file, takes
+from llmhd_tools.cli.options import Items, Out, file, takes
 from llmhd_tools.settings import Relating, Service
 
 
@@ -19,8 +19,6 @@ def command(
     relating: Relating,
     service: Service,
     output: Out = "-",
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Ask whether disputed pairs are hard or noisy.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from llmhd_tools.cli import configs
-from llmhd_tools.cli.options import CONTROL, FILES, File, Quiet, Verbose, file, find_unused, takes
+from llmhd_tools.cli.options import CONTROL, FILES, File, file, find_unused, takes
 from llmhd_tools.settings import (
     ONE_BY_ONE,
     Cleaning,
@@ -112,8 +112,6 @@ def command(
         bool,
         typer.Option("--resume", help="Go on where the folder's run was interrupted.", rich_help_panel=CONTROL),
     ] = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Train with denoising, from start to end.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmhd_tools.cli.options import File, Items, Out, Quiet, Verbose, file, takes
+from llmhd_tools.cli.options import File, Items, Out, file, takes
 from llmhd_tools.cli.session import Session
 from llmhd_tools.settings import Scoring, Service
 
@@ -26,8 +26,6 @@ def command(
     profiles: Annotated[File, file("--profiles", "User profiles (kind profiles).")] = None,
     train: Annotated[File, file("--train", "Training interactions, for --history-items.")] = None,
     output: Out = "-",
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Score the candidates: 1 (not for this user) to 10.
 

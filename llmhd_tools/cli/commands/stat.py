@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import File, Quiet, Verbose, file, one_of
+from llmhd_tools.cli.options import File, file, one_of
 
 
 def command(
@@ -18,8 +18,6 @@ def command(
     form: Annotated[
         str, typer.Option("--format", help="text, markdown or json.", callback=one_of("text", "markdown", "json"))
     ] = "text",
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Say what a file holds: rows, users, items, density, their spread.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import Items, Out, Quiet, Verbose, takes
+from llmhd_tools.cli.options import Items, Out, takes
 from llmhd_tools.settings import Service
 
 
@@ -16,8 +16,6 @@ def command(
     items: Items,
     service: Service,
     output: Out = "-",
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Write a profile for every user (T_sum).
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import File, History, More, Out, Quiet, Verbose, file, find_unused, takes
+from llmhd_tools.cli.options import File, History, More, Out, file, find_unused, takes
 from llmhd_tools.settings import Cleaning, Profiles, Shuffling, Suspecting
 
 SHARE = Cleaning().clean_share
@@ -37,8 +37,6 @@ def command(
     ] = False,
     drop: Annotated[File, file("--drop", "The pairs that the epochs of --history were trained without.")] = None,
     output: Out = "-",
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Rank the training pairs by suspicion and cut the worst.
 

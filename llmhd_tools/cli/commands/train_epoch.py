@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmhd_tools.cli.options import File, History, Quiet, Verbose, file, find_unused, takes
+from llmhd_tools.cli.options import File, History, file, find_unused, takes
 from llmhd_tools.errors import UsageError
 from llmhd_tools.registry import STAGED
 from llmhd_tools.settings import ONE_BY_ONE, Judging, Machine, Model, Profiles, Pruning, Service, Shuffling
@@ -67,8 +67,6 @@ def command(
     ] = None,
     items: Annotated[File, file("--items", "For --live: item texts.")] = None,
     record: Annotated[File, file("--record", "Where --live is to write its noisy rows, judged.")] = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Train one epoch, or several, of a recommender.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import History, Items, More, Out, Quiet, Verbose, file, takes
+from llmhd_tools.cli.options import History, Items, More, Out, file, takes
 from llmhd_tools.errors import InputError
 from llmhd_tools.settings import Profiles, Pruning, Service
 
@@ -25,8 +25,6 @@ def command(
     more: More = [],  # noqa: B006 - typer copies it
     history: History = [],  # noqa: B006 - typer copies it
     output: Out = "-",
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Correct profiles by pairs that keep looking mislabelled.
 

@@ -6,14 +6,10 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import Quiet, Verbose
-
 
 def command(
     files: Annotated[list[str], typer.Argument(help="Files of any kind; - is JSONL on stdin.", metavar="FILE...")],
     kind: Annotated[str | None, typer.Option("--kind", help="The kind that every file must be of.")] = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> int:
     """Check files of any kind against their schema.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from llmhd_tools.cli.options import Quiet, Verbose, one_of
+from llmhd_tools.cli.options import one_of
 
 _ROWS = 40  # of a table on a terminal, unless --limit says more
 _WIDTH = 40  # of a cell there
@@ -40,8 +40,6 @@ def command(
     output: Annotated[
         str, typer.Option("-o", "--output", help="Where to write the rows; .npz binary, else JSONL.", metavar="FILE")
     ] = "-",
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Show the rows of a file that meet a condition.
 
