@@ -171,9 +171,16 @@ class Model:
 
     def _draw(self, epoch: int) -> Samples:
         c, draw, graph = self.config, draw_negatives, self.dataset.graph
+        observed = self.edges.observed(graph)
+        if c.loss != "softmax" and len(full := observed.full_users()):
+            more = f" and {len(full) - 3:,} more" if len(full) > 3 else ""
+            raise InputError(
+                f"user {', '.join(map(repr, self.dataset.users.take(full[:3])))}{more} touched every item, "
+                "so no negative can be drawn; leave such users out, or learn by `loss` softmax, which draws none"
+            )
         if self.sampler.scored and self.epoch:
             draw = functools.partial(self.sampler.draw, z=self._embeddings())
-        return draw_samples(self.edges.observed(graph), c.loss, c.batch, c.seed, epoch, self.edges.learnt(graph), draw)
+        return draw_samples(observed, c.loss, c.batch, c.seed, epoch, self.edges.learnt(graph), draw)
 
     def _embeddings(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         arrays = self.embeddings().arrays

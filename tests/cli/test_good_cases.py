@@ -26,7 +26,7 @@ def test_a_user_who_has_every_item_is_refused_at_once(tiny: Path) -> None:
     rows = [{"user": "u", "item": f"i{n}"} for n in range(12)] + [{"user": "v", "item": "i1"}]
     train = write_jsonl(tiny / "full.jsonl", rows)
     done = llmhd("run", train, "--valid", train, "--epochs", 1, "--device", "cpu", "-o", tiny / "run")
-    assert done.returncode == 1 and "touched every item" in done.stderr
+    assert done.returncode == 1 and "user 'u' touched every item" in done.stderr
 
 
 def test_numbers_and_texts_are_the_same_ids(trained: Path, capfd: pytest.CaptureFixture[str]) -> None:
