@@ -113,7 +113,12 @@ def _metrics(runs: Sequence[Run], wanted: Sequence[Wanted] | None, split: str) -
     if not known:
         raise UsageError(f"`split` {split}: no run has metrics of it")
     if missing := [metric for metric in wanted or [] if metric not in known]:
-        raise UsageError(f"`metrics` {spell(missing[0])} is in no run; there are {', '.join(map(spell, known))}")
+        elsewhere = {r["split"] for run in runs for r in run.records if (r["metric"], r.get("k")) == missing[0]}
+        raise UsageError(
+            f"`metrics` {spell(missing[0])} is in no run"
+            + (f" for `split` {split}, but for {', '.join(sorted(elsewhere))}" if elsewhere else "")
+            + f"; there are {', '.join(map(spell, known))}"
+        )
     return list(wanted or known)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llmhd_tools.errors import UsageError
+from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.columns import Column
 from llmhd_tools.files.provenance import made
 from llmhd_tools.files.table import Table
@@ -21,14 +21,29 @@ from llmhd_tools.stages.texts import Texts, digest_of, texts_of
 from llmhd_tools.stages.together import Places
 
 TARGETS = {"item": "score", "negative": "negative_score"}
-JUDGED = {"noisy": "judged", "suspects": "suspects"}  # what a table becomes
+JUDGED = {"noisy": "judged", "suspects": "suspects", "interactions": "suspects"}  # what a table becomes
+OTHERS = {"row", "batch", "loss", "candidate", "suspicion"}  # fields that tell of other rows than plain pairs
 Due = tuple[int, str, Pair]  # row, target, what is asked about it
 
 
 def due_rows(table: Table) -> NDArray[np.bool_]:
-    """Which rows are to be scored, (n,) bool."""
+    """Which rows are to be scored, (n,) bool; of plain interactions all."""
+    if table.kind == "interactions":
+        return np.ones(len(table), dtype=bool)
     due: NDArray[np.bool_] = table["cut" if table.kind == "suspects" else "candidate"] == 1
     return due
+
+
+def plain_pairs(table: Table) -> Table:
+    """Interactions as suspects none of which is cut; raises InputError for rows that lost a field."""
+    if lost := sorted(OTHERS & {name for record in table.extra or [{}] for name in record or {}}):
+        raise InputError(
+            f"has {', '.join(lost)} and is neither noisy samples (candidate) nor suspects (cut); pass every field through",
+            where=table.source,
+        )
+    columns: dict[str, Column] = {name: table[name] for name in ("user", "item")}
+    columns["cut"] = np.zeros(len(table), dtype=np.int8)
+    return Table("suspects", columns, table.users, table.items, extra=table.extra, source=table.source)
 
 
 def check_asked(how: Scoring, profiles: object, train: object, expected: bool) -> None:
@@ -52,7 +67,7 @@ def score(
     places: Places | None = None,
     **choices: Any,
 ) -> Table:
-    """Noisy rows or suspects with ``score``, ``negative_score`` (pairwise), ``error`` and ``model``, in their order.
+    """Noisy rows, suspects or pairs with ``score``, ``negative_score`` (pairwise), ``error`` and ``model``, in their order.
 
     ``profiles`` and ``items`` map an id's text to its text; a pair whose text is missing gets an error. The requests of a
     user follow each other, so that their prompts share a beginning. With ``together`` several of a user's pairs are one
@@ -60,6 +75,7 @@ def score(
     in ``train``, others than those judged, stand for the profile. ``choices`` are those of ``Scoring`` by name.
     """
     how, items, due = pick(Scoring, how, choices), texts_of(items), due_rows(noisy)
+    noisy = plain_pairs(noisy) if noisy.kind == "interactions" else noisy
     history = _history(how, train, items)
     known = {} if profiles is None else texts_of(profiles)
     errors: list[str | None] = [None] * len(noisy)

@@ -484,7 +484,7 @@ def test_another_form_under_a_text_name(capfd: pytest.CaptureFixture[str], folde
             "'user' is missing (these are items, but interactions are wanted",
         ),
         ("score", "profiles.jsonl", "items.jsonl", "(these are items, but profiles are wanted here)"),
-        ("score", "noisy-3.jsonl", "train.jsonl", "(these are interactions, but noisy are wanted here)"),
+        ("score", "noisy-3.jsonl", "items.jsonl", "(these are items, but noisy are wanted here)"),
     ],
 )
 def test_text_of_another_kind_says_which(

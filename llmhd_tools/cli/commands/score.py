@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 @takes()
 def command(
     noisy: Annotated[
-        str, typer.Argument(help="Noisy samples (prune), or suspects (suspect); - is stdin.", metavar="NOISY")
+        str,
+        typer.Argument(help="Noisy samples (prune), suspects, or any interactions; - is stdin.", metavar="NOISY"),
     ],
     items: Items,
     scoring: Scoring,
@@ -30,8 +31,8 @@ def command(
     """Score the candidates: 1 (not for this user) to 10.
 
     Rows stream through; only rows with `candidate` true are scored (Eq. 11), positives and negatives, and of suspects
-    those with `cut` true. A pair that cannot be scored gets an `error` instead, never a made-up score; exit 1 where no
-    candidate at all could be scored.
+    those with `cut` true; of plain interactions all are, and come back as suspects that are not cut. A pair that cannot
+    be scored gets an `error` instead, never a made-up score; exit 1 where no candidate at all could be scored.
 
     --together N asks about up to N of a user's candidates in one call, in an order drawn by digest; how the scores go with
     the place in the call is told. --history-items N shows items of the user's own, others than those judged, so that no
