@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from llmhd_tools.llm.open import open_provider as open_provider
     from llmhd_tools.llm.requests import Answer as Answer
     from llmhd_tools.llm.requests import Provider as Provider
+    from llmhd_tools.measure.agreement import agreement as agreement
     from llmhd_tools.measure.blend import blend as blend
     from llmhd_tools.measure.diagnosis import diagnose as diagnose
     from llmhd_tools.measure.evaluate import evaluate as evaluate
@@ -73,6 +74,7 @@ PUBLIC = {
     "suspect": ("stages.suspect", "suspect"),
     "relate": ("stages.relate", "relate"),
     "evaluate": ("measure.evaluate", "evaluate"),
+    "agreement": ("measure.agreement", "agreement"),
     "diagnose": ("measure.diagnosis", "diagnose"),
     "compare": ("report.compare", "compare"),
     "run": ("runs.run", "run"),
@@ -87,6 +89,7 @@ __all__ = [
     "Provider",
     "Table",
     "Tensors",
+    "agreement",
     "align",
     "appraise",
     "blend",

@@ -47,7 +47,13 @@ GROUPS = {
         "blend": "blend",
         "run": "run",
     },
-    "Measuring": {"evaluate": "evaluate", "diagnose": "diagnose", "compare": "compare", "plot": "plot"},
+    "Measuring": {
+        "evaluate": "evaluate",
+        "diagnose": "diagnose",
+        "judge": "judge",
+        "compare": "compare",
+        "plot": "plot",
+    },
 }
 
 _HELP = """Find and handle noise in the implicit feedback that recommenders learn from.

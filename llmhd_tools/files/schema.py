@@ -193,6 +193,18 @@ KINDS: dict[str, Kind] = {
             "`compare`, you", "`compare --beside`, you", forms=("text",),
         ),
         Kind(
+            "agreement", 1, "How far scores agree with known noise, or with another judge: one number a record.",
+            (
+                Field("against", "text", "`noise`, or the file of the other judge"),
+                Field("measure", "text", "auc, auc-within (users), kappa, precision, recall, calibration, pearson, …"),
+                Field("score", "int", "of a calibration: the score whose noisy share it is", False, low=1, high=10),
+                Field("value", "float", "the value"),
+                Field("sd", "float", "its standard error, by a jackknife over users", False, low=0),
+                Field("pairs", "int", "how many pairs it is of", low=0),
+            ),
+            "`judge`", "you",
+        ),
+        Kind(
             "diagnostics", 1, "Hard samples and noise, epoch by epoch: one number a record.",
             (
                 Field("epoch", "int", "the epoch of the embeddings", low=0),

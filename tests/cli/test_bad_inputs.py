@@ -17,6 +17,7 @@ LINES = {
     "import": "csv @clicks.csv --user user --item item -o @out",
     "inject-noise": "@train.jsonl --ratio 0.1 --against @valid.jsonl -o @out.jsonl",
     "convert": "@train.jsonl @out.npz",
+    "judge": "@scored.jsonl --noise @noise.jsonl -o @out.jsonl",
     "validate": "@train.jsonl @model-3.npz",
     "view": "@train.jsonl --limit 3 -o @out.jsonl",
     "embed": "@items.jsonl @profiles.jsonl -o @out.npz",
@@ -63,6 +64,8 @@ def shared(trained_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     (folder / "disliked.jsonl").write_text("".join(json.dumps(row) + "\n" for row in low))
     noisy = ["inject-noise", str(folder / "train.jsonl"), "--ratio", "0.1", "-o", str(folder / "noise.jsonl"), "-q"]
     assert main(noisy) == 0
+    pairs = map(json.loads, (folder / "train.jsonl").read_text().splitlines())
+    (folder / "scored.jsonl").write_text("".join(json.dumps(row | {"score": 7}) + "\n" for row in pairs))
     suspect = ["suspect", str(folder / "train.jsonl"), "--history", str(folder / "emb-1.npz")]
     for name in ("suspects.jsonl", "drop.npz"):
         assert main([*suspect, "-o", str(folder / name), "-q"]) == 0
