@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from llmhd_tools.stages.dataset import Dataset as Dataset
     from llmhd_tools.stages.dataset import dataset_of as dataset
     from llmhd_tools.stages.denoise import denoise as denoise
+    from llmhd_tools.stages.distil import distil as distil
     from llmhd_tools.stages.embed import embed as embed
     from llmhd_tools.stages.fit import fit as fit
     from llmhd_tools.stages.judge import Judged as judge
@@ -66,6 +67,7 @@ PUBLIC = {
     "prune": ("stages.prune", "prune"),
     "score": ("stages.score", "score"),
     "appraise": ("stages.appraise", "appraise"),
+    "distil": ("stages.distil", "distil"),
     "judge": ("stages.judge", "Judged"),
     "update_profiles": ("stages.profiles", "update_profiles"),
     "denoise": ("stages.denoise", "denoise"),
@@ -97,6 +99,7 @@ __all__ = [
     "dataset",
     "denoise",
     "diagnose",
+    "distil",
     "embed",
     "evaluate",
     "fit",

@@ -31,6 +31,7 @@ GROUPS = {
         "summarize": "summarize",
         "score": "score",
         "appraise": "appraise",
+        "distil": "distil",
         "update-profiles": "update_profiles",
         "relate": "relate",
         "prompts": "prompts",

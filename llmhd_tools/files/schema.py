@@ -54,7 +54,7 @@ KINDS: dict[str, Kind] = {
                 Field("error", "text", "why the item has no score", False),
                 Field("model", "text", "who appraised it, or the column", False),
             ),
-            "`appraise`, you", "`evaluate --prior`",
+            "`appraise`, you", "`evaluate --prior`, `distil`",
         ),
         Kind(
             "rejected", 1, "Rows that an import left out. What it could read of one stands beside.",
@@ -219,7 +219,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             "embeddings", 1, "Final embeddings z of a finished epoch; a prediction is their dot product.", (),
-            "`train-epoch --embeddings`, `fit popularity`, your own recommender",
+            "`train-epoch --embeddings`, `fit popularity`, `distil`, your own recommender",
             "`prune`, `update-profiles`, `suspect`, `relate`, `evaluate`, `diagnose`",
             forms=("binary",),
             arrays=(("user", "float32 (users, dim)"), ("item", "float32 (items, dim)")),

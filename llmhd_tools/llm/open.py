@@ -9,15 +9,18 @@ from typing import Any
 from llmhd_tools.errors import UsageError
 from llmhd_tools.files.table import Table
 from llmhd_tools.llm.limited import limited
+from llmhd_tools.llm.local.distilled import Distilled
 from llmhd_tools.llm.local.lexical import Lexical
 from llmhd_tools.llm.local.lexical_vectors import LexicalVectors
 from llmhd_tools.llm.local.sentences import Embedder, SentenceVectors
 from llmhd_tools.llm.requests import Provider, TextProvider
 from llmhd_tools.settings import Service, pick
 
+DISTILLED = "distilled:FILE"
 _OPENERS: dict[str, Callable[[str, Sequence[str], str | None], Provider]] = {
     "lexical": lambda _model, item_texts, _cache: Lexical(item_texts),
     "embed:MODEL": Embedder,
+    DISTILLED: lambda path, _texts, _cache: Distilled(path),
 }
 SERVICE = "openai:MODEL"
 _TOLD = ("llm", "dry_run", "requests", "usage", "price_in", "price_out")  # for people at a terminal
@@ -27,7 +30,8 @@ _TOLD = ("llm", "dry_run", "requests", "usage", "price_in", "price_out")  # for 
 def open_provider(
     spec: str, items: Table | Mapping[Any, str] | Sequence[str] = (), **choices: Any
 ) -> Iterator[Provider]:
-    """What answers prompts, while the ``with`` block lasts: ``lexical`` (no LLM), ``embed:MODEL``, ``openai:MODEL``.
+    """What answers prompts, while the ``with`` block lasts: ``lexical`` (no LLM), ``embed:MODEL``, ``openai:MODEL``,
+    or ``distilled:FILE`` for scores of pairs.
 
     ``items`` are the item texts: an items table, texts by item, or texts; the local ones need them. ``choices`` are
     those of ``settings.Service`` by name, such as ``base_url="http://localhost:8000/v1"`` and ``cache``; a service's
@@ -97,9 +101,12 @@ def check_width(spec: str, width: int | None) -> None:
 
 
 def split_spec(spec: str) -> tuple[str, str]:
-    """``openai:MODEL`` and the model of ``openai:llama``. Raises UsageError, with the known forms, for anything else."""
+    """``openai:MODEL`` and the model of ``openai:llama``, or ``distilled:FILE`` and the file.
+
+    Raises UsageError, with the known forms, for anything else.
+    """
     name, colon, model = spec.partition(":")
-    kind = f"{name}:MODEL" if colon else name
+    kind = f"{name}:{'FILE' if name == 'distilled' else 'MODEL'}" if colon else name
     if kind not in (*_OPENERS, SERVICE) or (colon and not model):
         raise UsageError(f"`llm` {spec!r} is not known; it is one of: {', '.join((*_OPENERS, SERVICE))}")
     return kind, model

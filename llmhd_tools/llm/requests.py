@@ -26,12 +26,14 @@ class Summarize:
 class Score:
     """T_score (Eq. 11, Figure 6): how much the user of this profile would like this item, 1..10.
 
-    Another ``sample`` is another question in the same words: it is asked and kept for itself.
+    Another ``sample`` is another question in the same words: it is asked and kept for itself. ``ids`` of user and item, as
+    text, never enter the prompt.
     """
 
     profile: str
     item: str
     sample: int = 0
+    ids: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import pearsonr, spearmanr
 
 from llmhd_tools.core.agreement import by_level, jackknife, kappa
-from llmhd_tools.core.arrays import Floats, Mask
+from llmhd_tools.core.arrays import Mask
 from llmhd_tools.core.auc import auc, auc_by_group
 from llmhd_tools.errors import InputError
 from llmhd_tools.files.jsonl import Record
 from llmhd_tools.files.provenance import made
 from llmhd_tools.files.table import Table, from_records
-
-SCORED = ("suspects", "judged", "interactions")  # kinds that a score may stand in; of the last as a field of one's own
-LEVELS = 10
-
-
-class _Pairs(NamedTuple):
-    """Scored pairs: user and item as text, the user's code, score (n,), and noise (n,): 1, 0 or -1 (not known)."""
-
-    key: list[tuple[str, str]]
-    user: NDArray[np.int64]
-    score: Floats
-    noise: NDArray[np.int8]
+from llmhd_tools.stages.scored import HIGHEST, Scored, scored_pairs
 
 
 def agreement(scores: Table, *, marked: Table | None = None, against: Table | None = None, below: float = 5) -> Table:
@@ -39,8 +27,8 @@ def agreement(scores: Table, *, marked: Table | None = None, against: Table | No
     share within half a point) and ``difference`` (the mean of ours less theirs). ``sd`` is a jackknife over users. A
     measure that the pairs do not give is left out. Raises InputError where no pair has a score, or none can be compared.
     """
-    ours = _pairs(scores)
-    noise = ours.noise if marked is None else _marks(ours, marked)
+    ours = scored_pairs(scores)
+    noise = _own_marks(scores, ours) if marked is None else _marks(ours, marked)
     if marked is None and against is None and (noise < 0).all():
         raise InputError(
             "has no noise marks to compare its scores with; give `noise` or `against`", where=scores.source
@@ -51,7 +39,7 @@ def agreement(scores: Table, *, marked: Table | None = None, against: Table | No
     elif marked is not None:
         raise InputError("marks none of the scored pairs; are they of the same data?", where=marked.source)
     if against is not None:
-        records += _of_judge(ours, _pairs(against), against.source or "another")
+        records += _of_judge(ours, scored_pairs(against), against.source or "another")
     known = [{name: value for name, value in r.items() if value is not None} for r in records if r["value"] is not None]
     found = from_records("agreement", known, "agreement")
     inputs: dict[str, str | list[str]] = {"scores": scores.digest()}
@@ -61,37 +49,11 @@ def agreement(scores: Table, *, marked: Table | None = None, against: Table | No
     return found
 
 
-def _pairs(table: Table) -> _Pairs:
-    rows = np.flatnonzero(table["label"] == 1) if "label" in table else np.arange(len(table))
-    score = _scores(table)[rows]
-    rows, score = rows[~np.isnan(score)], score[~np.isnan(score)]
-    if not len(rows):
-        raise InputError("has no pair with a score", where=table.source)
-    users, items = table.users.take(table["user"][rows]), table.items.take(table["item"][rows])
-    noise = np.full(len(rows), -1, dtype=np.int8) if "noise" not in table else table["noise"][rows].astype(np.int8)
-    key = [(str(user), str(item)) for user, item in zip(users, items, strict=True)]
-    if len(set(key)) < len(key):  # epochs may judge a pair again; its last score counts
-        last = {pair: row for row, pair in enumerate(key)}
-        kept = np.array(sorted(last.values()))
-        key, rows, score, noise = [key[row] for row in kept], rows[kept], score[kept], noise[kept]
-    return _Pairs(key, table["user"][rows].astype(np.int64), score, noise)
+def _own_marks(table: Table, ours: Scored) -> NDArray[np.int8]:
+    return table["noise"][ours.row].astype(np.int8) if "noise" in table else np.full(len(ours.row), -1, dtype=np.int8)
 
 
-def _scores(table: Table) -> Floats:
-    """The score of each row, NaN where it has none. Raises InputError for a score that is no number from 1 to 10."""
-    if "score" in table:
-        return np.asarray(table["score"], dtype=np.float64)
-    found = np.full(len(table), np.nan)
-    for row, record in enumerate(table.extra or []):
-        if (value := record.get("score")) is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= LEVELS:
-            raise InputError(f"row {row + 1} has score {str(value)[:40]!r}, must be 1..{LEVELS}", where=table.source)
-        found[row] = value
-    return found
-
-
-def _marks(pairs: _Pairs, marked: Table) -> NDArray[np.int8]:
+def _marks(pairs: Scored, marked: Table) -> NDArray[np.int8]:
     if "noise" not in marked:
         raise InputError("has no 'noise' marks to measure against", where=marked.source)
     users, items = marked.users.take(marked["user"]), marked.items.take(marked["item"])
@@ -101,7 +63,7 @@ def _marks(pairs: _Pairs, marked: Table) -> NDArray[np.int8]:
     return np.array([known.get(key, -1) for key in pairs.key], dtype=np.int8)
 
 
-def _of_noise(pairs: _Pairs, noise: NDArray[np.int8], below: float) -> Iterator[Record]:
+def _of_noise(pairs: Scored, noise: NDArray[np.int8], below: float) -> Iterator[Record]:
     known = noise >= 0
     score, user, noisy = pairs.score[known], pairs.user[known], noise[known] == 1
     called = score <= below
@@ -123,7 +85,7 @@ def _of_noise(pairs: _Pairs, noise: NDArray[np.int8], below: float) -> Iterator[
         yield _record("noise", "calibration", share, rows) | {"score": level}
 
 
-def _of_judge(ours: _Pairs, theirs: _Pairs, name: str) -> Iterator[Record]:
+def _of_judge(ours: Scored, theirs: Scored, name: str) -> Iterator[Record]:
     known = dict(zip(theirs.key, theirs.score.tolist(), strict=True))
     both = np.array([key in known for key in ours.key], dtype=bool)
     if not both.any():
@@ -134,7 +96,7 @@ def _of_judge(ours: _Pairs, theirs: _Pairs, name: str) -> Iterator[Record]:
     yield _record(name, "pearson", float(pearsonr(one, other)[0]) if varied else None, len(one))
     yield _record(name, "spearman", float(spearmanr(one, other)[0]) if varied else None, len(one))
     mine, its = (np.floor(scores + 0.5).astype(np.int64) - 1 for scores in (one, other))
-    yield _record(name, "kappa", kappa(mine, its, LEVELS), len(one))
+    yield _record(name, "kappa", kappa(mine, its, HIGHEST), len(one))
     yield _record(name, "same", float((np.abs(one - other) <= 0.5).mean()), len(one))
     gap, user = one - other, ours.user[both]
     yield _record(

@@ -15,7 +15,8 @@ class Service(Section):
 
     llm: str = choice(
         "lexical",
-        "Who answers: lexical (word overlap, not an LLM), embed:MODEL (local sentence embeddings), openai:MODEL (any "
+        "Who answers: lexical (word overlap, not an LLM), embed:MODEL (local sentence embeddings), distilled:FILE (of "
+        "`distil`; scores alone), openai:MODEL (any "
         "OpenAI-compatible service; OPENAI_API_KEY, OPENAI_BASE_URL).",
     )
     base_url: str | None = choice(

@@ -106,7 +106,9 @@ class Asking:
 
     def _ask_each(self, pairs: Sequence[Pair], told: Mapping[tuple[int, str], _Told]) -> None:
         asked = [(pair, sample) for pair in pairs for sample in range(self._how.repeat)]
-        answers = self._provider.answer(Score(pair.profile, pair.text, sample) for pair, sample in asked)
+        answers = self._provider.answer(
+            Score(pair.profile, pair.text, sample, (pair.name, pair.item)) for pair, sample in asked
+        )
         met: set[tuple[int, str, int]] = set()
         for (pair, sample), answer in zip(asked, answers, strict=True):
             if (key := (pair.user, pair.item, sample)) not in met:

@@ -13,6 +13,7 @@ from llmhd_tools.errors import InputError, UsageError
 from llmhd_tools.files.columns import Column
 from llmhd_tools.files.provenance import made
 from llmhd_tools.files.table import Table
+from llmhd_tools.llm.open import DISTILLED, split_spec
 from llmhd_tools.llm.requests import Provider
 from llmhd_tools.settings import Scoring, pick
 from llmhd_tools.stages.dataset import Dataset
@@ -46,8 +47,14 @@ def plain_pairs(table: Table) -> Table:
     return Table("suspects", columns, table.users, table.items, extra=table.extra, source=table.source)
 
 
-def check_asked(how: Scoring, profiles: object, train: object, expected: bool) -> None:
-    """Raise UsageError where what is to be shown of users is missing, or given twice, or answers cannot be expectations."""
+def check_asked(how: Scoring, items: object, profiles: object, train: object, llm: str, expected: bool) -> None:
+    """Raise UsageError where what is to be shown is missing, or given twice, or answers cannot be expectations."""
+    if split_spec(llm)[0] == DISTILLED:
+        if items or profiles or train or how != Scoring():
+            raise UsageError("`llm` distilled:FILE goes by ids; leave out `items`, `profiles` and how to ask")
+        return
+    if not items:
+        raise UsageError("the texts of the items are missing; give `items`")
     if bool(profiles) == bool(how.history_items):
         raise UsageError("a question shows the user's `profiles`, or `history_items` of `train`; give one of the two")
     if bool(train) != bool(how.history_items):
@@ -72,12 +79,13 @@ def score(
     ``profiles`` and ``items`` map an id's text to its text; a pair whose text is missing gets an error. The requests of a
     user follow each other, so that their prompts share a beginning. With ``together`` several of a user's pairs are one
     question, and ``places`` counts how their scores go with the place in it; with ``history_items`` items of the user's
-    in ``train``, others than those judged, stand for the profile. ``choices`` are those of ``Scoring`` by name.
+    in ``train``, others than those judged, stand for the profile. Without either a pair is scored by its ids, which
+    ``distilled:FILE`` alone does. ``choices`` are those of ``Scoring`` by name.
     """
     how, items, due = pick(Scoring, how, choices), texts_of(items), due_rows(noisy)
     noisy = plain_pairs(noisy) if noisy.kind == "interactions" else noisy
     history = _history(how, train, items)
-    known = {} if profiles is None else texts_of(profiles)
+    known = None if profiles is None else texts_of(profiles)
     errors: list[str | None] = [None] * len(noisy)
     targets = {name: target for name, target in TARGETS.items() if name in noisy}
     asked = list(_due(noisy, np.flatnonzero(due), targets, known, items, history, errors))
@@ -102,11 +110,12 @@ def score(
 
 
 def made_of(
-    noisy: Table, profiles: Texts, items: Texts, train: Dataset | None, name: str, how: Scoring
+    noisy: Table, profiles: Texts | None, items: Texts, train: Dataset | None, name: str, how: Scoring
 ) -> dict[str, Any]:
     """What the meta of a scored table says of how it was made."""
-    inputs: dict[str, str | list[str]] = {noisy.kind: noisy.digest(), "items": digest_of(texts_of(items))}
-    inputs |= {"train": train.digest} if train else {"profiles": digest_of(texts_of(profiles))}
+    inputs: dict[str, str | list[str]] = {noisy.kind: noisy.digest()}
+    inputs |= {"items": digest_of(texts_of(items))} if items else {}
+    inputs |= {"train": train.digest} if train else {"profiles": digest_of(texts_of(profiles))} if profiles else {}
     usual = asdict(Scoring())  # a plain question says no more than it did
     params = {choice: value for choice, value in asdict(how).items() if value != usual[choice]}
     return {"made": made("score", params | {"llm": name}, inputs)}
@@ -124,7 +133,7 @@ def _due(
     noisy: Table,
     rows: NDArray[np.int64],
     targets: Mapping[str, str],
-    profiles: Mapping[str, str],
+    profiles: Mapping[str, str] | None,
     items: Mapping[str, str],
     history: History | None,
     errors: list[str | None],
@@ -135,11 +144,13 @@ def _due(
     for column, target in targets.items():
         names = [str(name) for name in noisy.items.take(noisy[column][rows])]
         for row, code, user, name in zip(rows.tolist(), codes, users, names, strict=True):
-            if history is None and not profiles.get(user):
+            if profiles is None and history is None:
+                yield row, target, Pair(code, user, name, "", items.get(name, ""))  # to be scored by the ids
+            elif profiles is not None and not profiles.get(user):
                 errors[row] = errors[row] or f"user '{user}' has no profile"
             elif history is not None and user not in history:
                 errors[row] = errors[row] or f"user '{user}' has no items in training"
             elif not items.get(name):
                 errors[row] = errors[row] or f"item '{name}' has no text"
             else:
-                yield row, target, Pair(code, user, name, profiles.get(user, ""), items[name])
+                yield row, target, Pair(code, user, name, (profiles or {}).get(user, ""), items[name])

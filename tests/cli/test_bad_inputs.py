@@ -17,6 +17,7 @@ LINES = {
     "import": "csv @clicks.csv --user user --item item -o @out",
     "inject-noise": "@train.jsonl --ratio 0.1 --against @valid.jsonl -o @out.jsonl",
     "convert": "@train.jsonl @out.npz",
+    "distil": "@scored.jsonl --train @train.jsonl -o @out.npz",
     "judge": "@scored.jsonl --noise @noise.jsonl -o @out.jsonl",
     "validate": "@train.jsonl @model-3.npz",
     "view": "@train.jsonl --limit 3 -o @out.jsonl",
@@ -283,7 +284,11 @@ def test_unwritable_output(capfd: pytest.CaptureFixture[str], folder: Path, name
         (folder / "none" / "a.npz", "does not exist; create it first"),
         (Path(main_input), "is named twice"),
         (
-            Path("/proc/a.npz" if name in ("train-epoch", "embed", "align", "fit", "blend") else "/proc/a.jsonl"),
+            Path(
+                "/proc/a.npz"
+                if name in ("train-epoch", "embed", "align", "fit", "blend", "distil")
+                else "/proc/a.jsonl"
+            ),
             "cannot be written",
         ),
     ):

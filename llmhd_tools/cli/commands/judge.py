@@ -36,7 +36,8 @@ def command(
     """
     from llmhd_tools.files.streams import check_output
     from llmhd_tools.files.tables import read_table, write_table
-    from llmhd_tools.measure.agreement import SCORED, agreement
+    from llmhd_tools.measure.agreement import agreement
+    from llmhd_tools.stages.scored import SCORED
 
     check_output(output, [scores, marked, against])
     found = agreement(

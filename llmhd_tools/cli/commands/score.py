@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmhd_tools.cli.options import File, Items, Out, file, takes
+from llmhd_tools.cli.options import File, Out, file, takes
 from llmhd_tools.cli.session import Session
 from llmhd_tools.settings import Scoring, Service
 
@@ -21,9 +21,9 @@ def command(
         str,
         typer.Argument(help="Noisy samples (prune), suspects, or any interactions; - is stdin.", metavar="NOISY"),
     ],
-    items: Items,
     scoring: Scoring,
     service: Service,
+    items: Annotated[File, file("--items", "Item texts (kind items).")] = None,
     profiles: Annotated[File, file("--profiles", "User profiles (kind profiles).")] = None,
     train: Annotated[File, file("--train", "Training interactions, for --history-items.")] = None,
     output: Out = "-",
@@ -36,7 +36,7 @@ def command(
 
     --together N asks about up to N of a user's candidates in one call, in an order drawn by digest; how the scores go with
     the place in the call is told. --history-items N shows items of the user's own, others than those judged, so that no
-    profile is needed. --dry-run says what each costs.
+    profile is needed. --dry-run says what each costs. --llm distilled:FILE (of `distil`) goes by ids and needs no texts.
 
     \b
     Examples:
@@ -45,6 +45,7 @@ def command(
       llmhd score noisy-3.jsonl --profiles profiles.jsonl --items items.jsonl -o judged-3.jsonl
       llmhd score suspects.npz --profiles profiles.jsonl --items items.jsonl -o scored.npz
       llmhd score suspects.npz --train train.jsonl --history-items 12 --items items.jsonl --together 10 -o scored.npz
+      llmhd score suspects.npz --llm distilled:scorer.npz -o scored.npz
     """
     from llmhd_tools import notes
     from llmhd_tools.cli.session import session
@@ -57,9 +58,9 @@ def command(
     from llmhd_tools.stages.together import Places
 
     check_output(output, [noisy, profiles, items, train])
-    check_asked(scoring, profiles, train, service.expected_score)
-    item_texts = read_texts(items, "items")
-    user_texts, dataset = read_texts(profiles, "profiles") if profiles else {}, read_dataset(train) if train else None
+    check_asked(scoring, items, profiles, train, service.llm, service.expected_score)
+    item_texts = read_texts(items, "items") if items else {}
+    user_texts, dataset = read_texts(profiles, "profiles") if profiles else None, read_dataset(train) if train else None
     wanted = failed = 0
     reasons, places = Reasons(), Places()
 
