@@ -54,7 +54,7 @@ KINDS: dict[str, Kind] = {
                 Field("error", "text", "why the item has no score", False),
                 Field("model", "text", "who appraised it, or the column", False),
             ),
-            "`appraise`, you", "`evaluate --prior`, `distil`",
+            "`appraise`, you", "`blend --prior`, `distil`",
         ),
         Kind(
             "rejected", 1, "Rows that an import left out. What it could read of one stands beside.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llmhd_tools.registry import BACKBONES, DENOISERS, OBJECTIVES, SAMPLERS, STAGED
-from llmhd_tools.settings.declare import Section, choice
+from llmhd_tools.settings.declare import ANY, Section, choice
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,12 @@ class Shuffling(Section):
     )
 
 
+_PRIOR = ({"prior": ANY},)
+
+
 @dataclass(frozen=True)
 class Blending(Section):
-    """How much each of several models counts in their sum."""
+    """How much each of several models, and appraisals of the items, count in their sum."""
 
     title = "Weights"
 
@@ -80,6 +83,24 @@ class Blending(Section):
         None, "A weight for each model.", metavar="W,W", usual="chosen on --valid; without it 1 each"
     )
     select: str = choice("ndcg@10", "What the weights are to make largest on --valid.", metavar="METRIC@K")
+    prior_weight: float | None = choice(
+        None,
+        "Weight of the appraisals, standardised, in standard deviations of a user's scores.",
+        low=0,
+        metavar="W",
+        usual="chosen on --valid",
+        needs=_PRIOR,
+    )
+    prior_keep: float = choice(
+        1.0,
+        "The share of --select on --valid, as it is without the prior, that the prior's weight has to keep.",
+        low=0,
+        high=1,
+        needs=_PRIOR,
+    )
+    shuffle_prior: int | None = choice(
+        None, "The control: hand the appraisals to other items, at random by this seed.", low=0, needs=_PRIOR
+    )
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """How well those who chose an item liked it, on the whole: asked once for each item, or read from a column.
 
 A model knows of many items what single users' clicks do not say. A score is an item's own, not a pair's: as a prior at
-ranking (``prior``) it costs one short answer an item.
+ranking (``blend --prior``) it costs one short answer an item.
 """
 
 from __future__ import annotations

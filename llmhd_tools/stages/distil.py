@@ -15,6 +15,7 @@ from llmhd_tools.files.ids import Ids
 from llmhd_tools.files.provenance import made
 from llmhd_tools.files.table import Table
 from llmhd_tools.files.tensors import Tensors
+from llmhd_tools.stages.appraised import scores_of, standardised
 from llmhd_tools.stages.dataset import Dataset, align
 from llmhd_tools.stages.scored import HIGHEST, Scored, scored_pairs
 
@@ -97,19 +98,8 @@ def _features(
         np.add.at(liked, graph.user, rows[graph.item])
         found.append(_Feature(unit(liked).astype(np.float64), rows.astype(np.float64)))
     if appraisals is not None:
-        found.append(_Feature(ones[0], _appraised(appraisals, dataset.items)[:, None]))
+        found.append(_Feature(ones[0], standardised(scores_of(appraisals, dataset.items))[:, None]))
     return found
-
-
-def _appraised(appraisals: Table, items: Ids) -> Floats:
-    """Standardised appraisals of items, (n,); 0, the mean, where there is none."""
-    found = np.full(len(items), np.nan)
-    code = appraisals.items.translate(items)[appraisals["item"]]
-    found[code[code >= 0]] = appraisals["score"][code >= 0]
-    if np.isnan(found).all():
-        raise InputError("appraises none of the items of training", where=appraisals.source)
-    spread = float(np.nanstd(found)) or 1.0
-    return np.asarray(np.nan_to_num((found - np.nanmean(found)) / spread))
 
 
 def _directions(vectors: Tensors | None, items: Ids) -> Floats:

@@ -27,7 +27,7 @@ def command(
     """Appraise items: how well did those who chose each like it?
 
     One score an item, 1 to 10, several items a call: what a language model knows of an item, whoever asks. It is a prior
-    for ranking (`evaluate --prior`). lexical and embed compare texts and cannot appraise; a column that you have, such as
+    for ranking (`blend --prior`). lexical and embed compare texts and cannot appraise; a column that you have, such as
     a mean rating or a return rate, can. An item without an answer gets an `error`; exit 1 where none has a score.
 
     \b
