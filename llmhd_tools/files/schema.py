@@ -125,6 +125,7 @@ KINDS: dict[str, Kind] = {
                 _ITEM,
                 Field("prediction", "float", "mean of the pair's prediction over the history", False),
                 Field("likeness", "float", "cosine of the item's text vector and those of the user's other items", False),
+                Field("appraisal", "float", "how well the item pleases on the whole: its appraisal", False),
                 Field("score", "number", f"of those judged: {_SCORE}", False, low=1, high=10),
                 Field("p_mass", "float", "with --expected-score: probability that the model gave to 1..10", False, low=0),
                 _SPREAD,

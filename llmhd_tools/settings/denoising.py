@@ -110,7 +110,7 @@ class Suspecting(Section):
 
     text_weight: float = choice(
         0.25,
-        "Weight of scores, and of text vectors, against the predictions, all standardised.",
+        "Weight of scores, of text vectors and of appraisals against the predictions, all standardised.",
         low=0,
         needs=({"clean": ("graph", "soft"), "items": ANY}, {"clean": ("graph", "soft"), "vectors": ANY}),
     )

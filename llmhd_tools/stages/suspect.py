@@ -17,6 +17,7 @@ from llmhd_tools.files.provenance import made
 from llmhd_tools.files.table import Table, recode
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.settings import Suspecting, pick
+from llmhd_tools.stages.appraised import scores_of
 from llmhd_tools.stages.dataset import Dataset, align
 from llmhd_tools.stages.edges import Drop, places
 from llmhd_tools.stages.rankers import predict
@@ -31,6 +32,7 @@ def suspect(
     share: float = 0.08,
     scores: Table | None = None,
     vectors: Tensors | None = None,
+    appraisals: Table | None = None,
     drop: Drop | None = None,
     weights: bool = False,
     **choices: Any,
@@ -38,9 +40,10 @@ def suspect(
     """All training pairs, once each and in order, with their suspicion, the worst ``share`` marked as cut.
 
     ``history`` are the embeddings of some epochs, or models of ``fit``. ``scores`` are in suspects or judged rows,
-    ``vectors`` those of the items' texts, ``drop`` is what the epochs of ``history`` were trained without. ``weights``
-    cuts none and writes soft weights (``core.suspicion.soft``). ``choices`` are those of ``Suspecting`` by name.
-    Raises InputError for a scored pair that is not in training, and for an item without vector.
+    ``vectors`` those of the items' texts, ``appraisals`` how well each item pleases on the whole, ``drop`` is what
+    the epochs of ``history`` were trained without. ``weights`` cuts none and writes soft weights
+    (``core.suspicion.soft``). ``choices`` are those of ``Suspecting`` by name. Raises InputError for a scored pair
+    that is not in training, and for an item without vector.
     """
     how, graph = pick(Suspecting, how, choices), dataset.graph
     params = {"share": share, "leave_one_out": how.leave_one_out}
@@ -58,6 +61,9 @@ def suspect(
     if scores is not None:
         inputs["scores"] = scores.digest()
         signals["score"] = _scores(scores, dataset)
+    if appraisals is not None:
+        inputs["appraisals"] = appraisals.digest("item", "score")
+        signals["appraisal"] = scores_of(appraisals, dataset.items)[graph.item]
     if signals:
         params["text_weight"] = how.text_weight
     columns |= signals

@@ -35,10 +35,12 @@ LINES = {
     " --auc @out-auc.jsonl",
     "prune": "@samples-3.npz --history @emb-1.npz --history @emb-2.npz --alpha 2 --max-noise 0.3 -o @out.jsonl",
     "suspect": "@train.jsonl --history @emb-2.npz --history @emb-3.npz --scores @suspects.jsonl --vectors @vectors.npz"
+    " --appraisals @appraisals.jsonl"
     " --drop @drop.npz -o @out.jsonl",
     "denoise": "@train.jsonl --items @items.jsonl -o @out.jsonl",
     "fit": "l3ae @train.jsonl --items @items.jsonl --drop @drop.npz --set neighbours=5 -o @out.npz",
-    "blend": "@emb-2.npz @emb-3.npz --exclude @train.jsonl --valid @valid.jsonl -o @out.npz",
+    "blend": "@emb-2.npz @emb-3.npz --exclude @train.jsonl --valid @valid.jsonl --prior @appraisals.jsonl"
+    " --disliked @disliked.jsonl -o @out.npz",
     "run": "@train.jsonl --valid @valid.jsonl --test @test.jsonl --items @items.jsonl --profiles @profiles.jsonl"
     " --disliked @disliked.jsonl --denoise llmhd --negatives semantic --aligned @vectors.npz --epochs 1 --dim 8"
     " --batch 64 -o @out",
@@ -67,6 +69,8 @@ def shared(trained_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     assert main(noisy) == 0
     pairs = map(json.loads, (folder / "train.jsonl").read_text().splitlines())
     (folder / "scored.jsonl").write_text("".join(json.dumps(row | {"score": 7}) + "\n" for row in pairs))
+    stars = ({"item": f"i{n}", "score": n % 10 + 1} for n in range(20))
+    (folder / "appraisals.jsonl").write_text("".join(json.dumps(row) + "\n" for row in stars))
     suspect = ["suspect", str(folder / "train.jsonl"), "--history", str(folder / "emb-1.npz")]
     for name in ("suspects.jsonl", "drop.npz"):
         assert main([*suspect, "-o", str(folder / name), "-q"]) == 0

@@ -14,7 +14,9 @@ from llmhd_tools.files.tensors import Tensors, write_tensors
 from llmhd_tools.measure.blend import blend
 from llmhd_tools.measure.evaluate import evaluate
 from llmhd_tools.measure.prior import GRID
+from llmhd_tools.stages.dataset import dataset_of
 from llmhd_tools.stages.rankers import ranker_of, read_ranker
+from llmhd_tools.stages.suspect import suspect
 
 USERS, ITEMS = 60, 30
 RNG = np.random.default_rng(11)
@@ -101,6 +103,15 @@ def test_items_without_an_appraisal_count_as_the_mean_and_are_told(caplog):
     other = from_records("appraisals", [{"item": "x", "score": 3.0}], "other.jsonl")
     with pytest.raises(InputError, match="appraises none of the items"):
         blend([MODEL], prior=other, prior_weight=1)
+
+
+def test_suspicion_takes_appraisals_as_it_takes_texts():
+    dataset = dataset_of(TRAIN)
+    plain, found = (suspect(dataset, [MODEL], text_weight=0.5, appraisals=said) for said in (None, APPRAISALS))
+    said = np.clip(5 + 2 * GOOD, 1, 10)[found.items.translate(MODEL.items)[found["item"]]]
+    assert found["appraisal"] == pytest.approx(said)
+    wanted = plain["suspicion"] - 0.5 * (said - said.mean()) / said.std()
+    assert found["suspicion"] == pytest.approx(wanted)
 
 
 def test_the_command_makes_what_python_makes_and_what_does_not_fit_is_refused(tmp_path, capfd):

@@ -18,7 +18,7 @@ SHARE = Cleaning().clean_share
         Profiles: ({"drop": True},),
         Suspecting: (),
         Shuffling: ({"vectors": True},),
-        "text_weight": ({"scores": True}, {"vectors": True}),
+        "text_weight": ({"scores": True}, {"vectors": True}, {"appraisals": True}),
     },
 )
 def command(
@@ -31,6 +31,7 @@ def command(
     history: History = [],  # noqa: B006 - typer copies it
     scores: Annotated[File, file("--scores", "Scores of training pairs (score): suspects or judged rows.")] = None,
     vectors: Annotated[File, file("--vectors", "Text vectors of the items (embed, align).")] = None,
+    appraisals: Annotated[File, file("--appraisals", "How well each item pleases on the whole (appraise).")] = None,
     share: Annotated[float, typer.Option("--share", help="Share of the training pairs to cut.", min=0, max=1)] = SHARE,
     weights: Annotated[
         bool, typer.Option("--weights", help="Write how much each pair is to count, not which are cut.")
@@ -40,12 +41,13 @@ def command(
 ) -> None:
     """Rank the training pairs by suspicion and cut the worst.
 
-    A pair is the more suspicious, the lower its mean prediction over the epochs of --history is; early epochs, before
-    noise is memorised, tell best. --vectors adds how alike the item's text is to those of the user's other items,
-    --scores what a language model says. The worst --share is marked as cut: for `score` to judge, or for `train-epoch
-    --drop` to leave out of graph and loss. A pair that its score vouches for is not cut any more. --history takes a
-    model of `fit` as well. With --weights no pair is cut: each has a weight from 0 to 1, a half at the line that --share
-    would draw, which `train-epoch --drop` and `fit --drop` take into the loss; all edges stay.
+    A pair is the more suspicious, the lower its mean prediction over the epochs of --history is; early epochs,
+    before noise is memorised, tell best. --vectors adds how alike the item's text is to those of the user's other
+    items, --scores what a language model says of the pair, --appraisals what it says of the item. The worst --share
+    is marked as cut: for `score` to judge, or for `train-epoch --drop` to leave out of graph and loss. A pair that
+    its score vouches for is not cut any more. --history takes a model of `fit` as well. With --weights no pair is
+    cut: each has a weight from 0 to 1, a half at the line that --share would draw, which `train-epoch --drop` and
+    `fit --drop` take into the loss; all edges stay.
 
     \b
     Examples:
@@ -68,7 +70,7 @@ def command(
     history = [*history, *more]
     if not history:
         raise UsageError("predictions are made of embeddings; give those of some epochs with --history")
-    check_output(output, [train, scores, vectors, drop, *history])
+    check_output(output, [train, scores, vectors, appraisals, drop, *history])
     unused = find_unused(context)
     dataset = read_dataset(train)
     found = suspect(
@@ -78,6 +80,7 @@ def command(
         share=share,
         scores=read_table(scores, ("suspects", "judged")) if scores else None,
         vectors=shuffle_vectors(read_tensors(vectors, "vectors"), shuffling.shuffle_texts) if vectors else None,
+        appraisals=read_table(appraisals, "appraisals") if appraisals else None,
         drop=read_drop(drop, dataset, profiling.confidence) if drop else None,
         weights=weights,
     )
