@@ -38,6 +38,7 @@ LINES = {
     " --drop @drop.npz -o @out.jsonl",
     "denoise": "@train.jsonl --items @items.jsonl -o @out.jsonl",
     "fit": "l3ae @train.jsonl --items @items.jsonl --drop @drop.npz --set neighbours=5 -o @out.npz",
+    "tune": "@train.jsonl --valid @valid.jsonl --fit l3ae --items @items.jsonl --try pull=50 -o @out",
     "blend": "@emb-2.npz @emb-3.npz --exclude @train.jsonl --valid @valid.jsonl -o @out.npz",
     "run": "@train.jsonl --valid @valid.jsonl --test @test.jsonl --items @items.jsonl --profiles @profiles.jsonl"
     " --disliked @disliked.jsonl --denoise llmhd --negatives semantic --aligned @vectors.npz --epochs 1 --dim 8"
