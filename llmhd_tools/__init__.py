@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from llmhd_tools.measure.evaluate import evaluate as evaluate
     from llmhd_tools.report.compare import compare as compare
     from llmhd_tools.runs.run import run as run
+    from llmhd_tools.runs.tune import tune as tune
     from llmhd_tools.settings.configs import preset as preset
     from llmhd_tools.stages.align import align_vectors as align
     from llmhd_tools.stages.appraise import appraise as appraise
@@ -80,6 +81,7 @@ PUBLIC = {
     "diagnose": ("measure.diagnosis", "diagnose"),
     "compare": ("report.compare", "compare"),
     "run": ("runs.run", "run"),
+    "tune": ("runs.tune", "tune"),
     "preset": ("settings.configs", "preset"),
     "LlmhdError": ("errors", "LlmhdError"),
 }
@@ -117,6 +119,7 @@ __all__ = [
     "settings",
     "summarize",
     "suspect",
+    "tune",
     "update_profiles",
     "write",
 ]

@@ -47,6 +47,7 @@ GROUPS = {
         "fit": "fit",
         "blend": "blend",
         "run": "run",
+        "tune": "tune",
     },
     "Measuring": {
         "evaluate": "evaluate",
@@ -87,6 +88,7 @@ MEANT = {
     "show": "view", "cat": "view", "query": "view", "split": "import", "load": "import", "export": "convert",
     "train": "run", "fit-model": "fit", "test": "evaluate", "eval": "evaluate", "check": "validate",
     "env": "doctor", "profile": "summarize", "profiles": "summarize", "runs": "compare", "ensemble": "blend",
+    "grid": "tune", "sweep": "tune", "hyperopt": "tune", "optimize": "tune",
 }  # fmt: skip
 MODULES = {name: module for commands in GROUPS.values() for name, module in commands.items()}
 

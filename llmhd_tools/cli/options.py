@@ -157,6 +157,7 @@ def _option(section: type[Section], name: str, spec: Choice, how: _Taking) -> in
     default = how.defaults.get(name, next(f.default for f in fields(section) if f.name == name))
     if repeated := isinstance(default, tuple):
         kind, default = list[str], list(default)
+    kind = str if spec.span else kind
     plain = f"--{name.replace('_', '-')}"
     words = spec.words or (f"{plain}/--no-{plain[2:]}" if kind is bool else plain)
     text = spec.help

@@ -30,6 +30,11 @@ class Samples:
     def __len__(self) -> int:
         return len(self.user)
 
+    @property
+    def steps(self) -> int:
+        """How many batches there are, 0 without a sample."""
+        return int(self.batch[-1]) + 1 if len(self) else 0
+
     def take(self, rows: NDArray[np.bool_]) -> Samples:
         """The samples where ``rows`` is true; a batch of which nothing is left falls away."""
         batch = np.unique(self.batch[rows], return_inverse=True)[1]
@@ -66,6 +71,11 @@ def draw_negatives(graph: Graph, user: Codes, rng: np.random.Generator) -> Codes
         item[again] = rng.integers(graph.n_items, size=len(again), dtype=np.int32)
         again = again[graph.has(user[again], item[again])]
     return item
+
+
+def steps_per_epoch(pairs: int, loss: str, batch_size: int) -> int:
+    """How many batches ``draw_samples`` makes of so many pairs to learn."""
+    return -(-pairs // (batch_size // 2 if loss == "bce" else batch_size))
 
 
 Draw = Callable[[Graph, Codes, np.random.Generator], Codes]  # as draw_negatives

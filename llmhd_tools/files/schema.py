@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llmhd_tools.files.fields import Field, Kind
+from llmhd_tools.files.trials import TRIALS
 
 _USER = Field("user", "user", "the user's id, the user's own spelling")
 _ITEM = Field("item", "item", "the item's id, the user's own spelling")
@@ -140,10 +141,7 @@ KINDS: dict[str, Kind] = {
         Kind(
             "verdicts", 1, "What became of the noisy rows of a finished epoch.",
             (
-                _USER,
-                _ITEM,
-                _NEGATIVE,
-                _LABEL,
+                _USER, _ITEM, _NEGATIVE, _LABEL,
                 Field("verdict", "text", "`hard`: kept for training; `dropped`: left out of the loss"),
             ),
             "`train-epoch --verdicts`", "`evaluate --verdicts`", may_be_empty=True,
@@ -174,6 +172,7 @@ KINDS: dict[str, Kind] = {
             ),
             "`evaluate`, `run`", "`compare`, `plot`, you",
         ),
+        TRIALS,
         Kind(
             "comparison", 1, "Methods side by side: what `compare` makes of runs, or published figures.",
             (

@@ -21,6 +21,7 @@ from llmhd_tools.runs.measuring import Measurer
 from llmhd_tools.runs.plan import ASKING, Inputs, Plan, check_inputs
 from llmhd_tools.runs.texts import Texts
 from llmhd_tools.settings import asked_for
+from llmhd_tools.settings.spans import Span, steps_of
 from llmhd_tools.stages.dataset import dataset_of
 from llmhd_tools.stages.judge import pick_rule, tell
 from llmhd_tools.stages.model import Model
@@ -141,11 +142,15 @@ class Loop:
             yield f"the best epoch is the last of `epochs` {best}; more may be better still"
         if plan.cleans and best <= plan.clean_epochs[0]:
             yield f"the best epoch came before the first cleaning, after epoch {plan.clean_epochs[0]}; lower `clean_at`"
-        if plan.staged and (step := self.context.model.step) < plan.pruning.alpha / 2:
-            yield (
-                f"the noisy share had hardly grown: the run ended at step {step:,} of `alpha` {plan.pruning.alpha:,.0f}; "
-                "lower `alpha`"
-            )
+        model = self.context.model
+        spans: dict[str, Span] = {"`alpha`": plan.pruning.alpha} if plan.staged else {}
+        if "ramp" in (options := model.config.options):
+            spans["`set` ramp"] = options["ramp"]
+        for name, span in spans.items():
+            if model.step < steps_of(span, model.step / model.epoch) / 2:
+                ended = f"epoch {model.epoch:,}" if isinstance(span, str) else f"step {model.step:,}"
+                told = span if isinstance(span, str) else f"{span:,.0f}"
+                yield f"the noisy share had hardly grown: the run ended at {ended} of {name} {told}; lower it"
 
     def _epoch(self, epoch: int) -> None:
         """One epoch: denoisers before, training, denoisers after, measures."""

@@ -27,6 +27,7 @@ from llmhd_tools.settings.denoising import (
 from llmhd_tools.settings.importing import Columns, Filtering, Form, Splitting, Texts
 from llmhd_tools.settings.service import ONE_BY_ONE, Service
 from llmhd_tools.settings.training import Aligning, Blending, Fitting, Machine, Measuring, Model, Shuffling, Stopping
+from llmhd_tools.settings.tuning import Tuning
 
 __all__ = [
     "ANY",
@@ -60,6 +61,7 @@ __all__ = [
     "Stopping",
     "Suspecting",
     "Texts",
+    "Tuning",
     "asked_for",
     "choices_of",
     "is_own",
@@ -78,6 +80,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Fitting,
     Shuffling,
     Blending,
+    Tuning,
     Machine,
     Stopping,
     Measuring,

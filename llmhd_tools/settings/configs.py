@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,18 @@ def preset(name: str) -> dict[str, Any]:
     if name not in PRESETS:
         raise UsageError(f"there is no preset '{name}'; choose from {', '.join(PRESETS)}")
     return read_config(name)
+
+
+def toml_of(choices: Mapping[str, Any], comment: str) -> str:
+    """Choices by name as the text of such a file, beneath a comment of one line; None is left out."""
+    lines = [f"{name.replace('_', '-')} = {_toml(value)}\n" for name, value in choices.items() if value is not None]
+    return f"# {comment}\n{''.join(lines)}"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def read_config(path: str) -> dict[str, Any]:

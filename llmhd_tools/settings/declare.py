@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar
 
 from llmhd_tools.errors import UsageError
+from llmhd_tools.settings.spans import span_of
 
 # Choices and the values that another choice counts beside: one, several, any (ANY) or none (WITHOUT).
 Needs = Mapping[str, Any]
@@ -34,6 +35,7 @@ class Choice:
     words: str = ""  # on the command line, where that is not --name, or --name/--no-name
     usual: str = ""  # what None stands for
     needs: tuple[Needs, ...] = ()  # counts beside any of these alone; none: its section's
+    span: bool = False  # steps of training, or epochs
     strict: bool = False  # a file for one purpose: refused, not only told, where nothing reads or writes it
     decides: bool = True  # whether the result depends on it
 
@@ -56,6 +58,9 @@ class Section:
             if isinstance(value, int) and not isinstance(value, bool) and "float" in str(f.type):
                 object.__setattr__(self, f.name, float(value))  # 40 and 40.0 are one choice, and one in records
         for name, spec in choices_of(type(self)).items():
+            if spec.span:
+                value = getattr(self, name)
+                object.__setattr__(self, name, span_of(f"`{name}` {value}", value, spec.low or 0.0))
             check(name, getattr(self, name), spec)
 
 

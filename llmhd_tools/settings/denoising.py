@@ -36,7 +36,13 @@ class Pruning(Section):
     title = "Noisy samples, by loss"
     needs = _STAGED
 
-    alpha: float = choice(3000.0, "Steps T over which the noisy share grows (Eq. 7).", low=1)
+    alpha: float | str = choice(
+        "10e",
+        "Over which the noisy share grows, α of Eq. 7: steps T (3000), or epochs (10e), which are fewer steps of fewer rows.",
+        low=1,
+        span=True,
+        metavar="STEPS|EPOCHSe",
+    )
     max_noise: float = choice(0.05, "Largest noisy share of a batch, ε_max (Eq. 7).", low=0, high=1)
     schedule: str = choice(
         "ramp",
@@ -70,8 +76,8 @@ class Judging(Section):
     )
     pair_threshold: str = choice(
         "7:3",
-        "How far the positive must outscore the negative, ε_pair, at first and at last (Eq. 16), a point every ALPHA "
-        "steps T (--alpha where none is given).",
+        "How far the positive must outscore the negative, ε_pair, at first and at last (Eq. 16), a point every ALPHA, "
+        "steps or epochs (--alpha where none is given).",
         metavar=_MOVING,
     )
     positive_threshold: str = choice("8:6", "The same for a positive's score, ε_pos (Eq. 13).", metavar=_MOVING)

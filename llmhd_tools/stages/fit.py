@@ -46,8 +46,7 @@ def fit(
     """
     how, dataset = pick(Fitting, how, choices), dataset_of(train)
     method = load("model", model)
-    options = method.Options(**values_of({"model": model}, how.set))
-    _check(model, method.texts, items is not None, vectors is not None, shuffle_texts)
+    options = check_fit(model, how, items is not None, vectors is not None, shuffle_texts)
     params, inputs = {"model": model} | asdict(options), {"train": dataset.digest}
     interactions = touched(dataset, weights_of(dataset, drop))
     if drop is not None:
@@ -82,8 +81,10 @@ def _without(interactions: sp.csr_array, drop: Drop) -> sp.csr_array:
     return found
 
 
-def _check(model: str, reads: bool, items: bool, vectors: bool, shuffle: int | None) -> None:
-    """Raise UsageError where a model lacks texts, or has what it does not read."""
+def check_fit(model: str, how: Fitting, items: bool, vectors: bool, shuffle: int | None) -> Any:
+    """The model's own options. Raises UsageError where it lacks texts, or has what it does not read or know."""
+    method = load("model", model)
+    options, reads = method.Options(**values_of({"model": model}, how.set)), method.texts
     if reads and not items and not vectors:
         raise UsageError(f"{model} reads texts of the items; give `items` or `vectors`")
     if items and vectors:
@@ -91,6 +92,7 @@ def _check(model: str, reads: bool, items: bool, vectors: bool, shuffle: int | N
     if not reads and (items or vectors or shuffle is not None):
         given = "items" if items else "vectors" if vectors else "shuffle_texts"
         raise UsageError(f"{model} reads no texts; leave out `{given}`")
+    return options
 
 
 def _rows(vectors: Tensors, items: Ids) -> sp.csr_array:

@@ -19,6 +19,7 @@ from llmhd_tools.files.kinds import read_any
 from llmhd_tools.files.streams import suffix_of
 from llmhd_tools.files.table import Table, recode
 from llmhd_tools.settings import Judging, pick
+from llmhd_tools.settings.spans import Span, span_of, steps_of
 from llmhd_tools.stages.dataset import Dataset
 
 Keep = Mask | Callable[[int, NDArray[np.float32]], Mask]  # which samples to keep, (n,); or of batch k with losses (b,)
@@ -27,8 +28,8 @@ Keep = Mask | Callable[[int, NDArray[np.float32]], Mask]  # which samples to kee
 class Judge(Protocol):
     """Says which samples of an epoch are dropped."""
 
-    def params(self, loss: str) -> dict[str, Any]:
-        """The choices, for the record of how a file was made."""
+    def params(self, loss: str, samples: Samples) -> dict[str, Any]:
+        """The choices, for the record of how a file was made of an epoch's samples."""
 
     def inputs(self) -> dict[str, str | list[str]]:
         """Digests of what counts, likewise."""
@@ -47,14 +48,18 @@ Report = Callable[[], tuple[Table, Table]]  # the judged rows of an epoch, and t
 class Judged:
     """Noisy rows that were judged before the epoch; without scores, none of them is hard."""
 
-    def __init__(self, table: Table, how: Judging | None = None, alpha: float = 3000.0, **choices: Any) -> None:
-        """``choices`` are those of ``Judging`` by name, ``alpha`` the steps T in which a threshold moves one point."""
+    def __init__(self, table: Table, how: Judging | None = None, alpha: float | str = "10e", **choices: Any) -> None:
+        """``choices`` are those of ``Judging`` by name; in ``alpha`` steps, or epochs, a threshold moves one point."""
         self.table, self.how = table, pick(Judging, how, choices)
-        self.thresholds = parse_thresholds(self.how, alpha)
+        self.alpha = span_of(f"`alpha` {alpha}", alpha)
+        parse_thresholds(self.how, self.alpha)
 
-    def params(self, loss: str) -> dict[str, Any]:
+    def _thresholds(self, samples: Samples) -> Thresholds:
+        return parse_thresholds(self.how, self.alpha, samples.steps)
+
+    def params(self, loss: str, samples: Samples) -> dict[str, Any]:
         """Rule and thresholds."""
-        return {"rule": pick_rule(self.how.rule, loss), "thresholds": asdict(self.thresholds)}
+        return {"rule": pick_rule(self.how.rule, loss), "thresholds": asdict(self._thresholds(samples))}
 
     def inputs(self) -> dict[str, str | list[str]]:
         """The digest of the judged rows."""
@@ -63,7 +68,7 @@ class Judged:
     def begin(self, samples: Samples, step: int, dataset: Dataset, gone: Mask | None) -> tuple[Keep, Report]:
         """As ``Judge.begin``. Raises InputError for a row that is none of the samples."""
         rule = pick_rule(self.how.rule, "bpr" if samples.label is None else "bce")
-        keep, verdicts = decide(self.table, samples, step, rule, self.thresholds, gone)
+        keep, verdicts = decide(self.table, samples, step, rule, self._thresholds(samples), gone)
         return keep if gone is None else keep[~gone], lambda: (self.table, verdicts)
 
 
@@ -101,31 +106,31 @@ def pick_rule(rule: str | None, loss: str) -> str:
     return given[loss]
 
 
-def parse_thresholds(how: Judging, alpha: float) -> Thresholds:
-    """The thresholds that the choices spell; ``alpha`` is that of those without their own.
+def parse_thresholds(how: Judging, alpha: Span, epoch: int = 1) -> Thresholds:
+    """The thresholds that the choices spell, where an epoch has ``epoch`` steps; ``alpha`` is that of those without their own.
 
     Raises UsageError for what is not spelt as their help says.
     """
 
     def moving(name: str) -> Moving:
         text = getattr(how, name)
-        start, end, *own = _numbers(name, text, ":", (2, 3))
-        if own and own[0] < 1:
-            raise UsageError(f"`{name}` {text}: ALPHA must be 1 or more steps")
-        return Moving(start, end, *(own or [float(alpha)]))
+        ends, own = text.rsplit(":", 1) if text.count(":") == 2 else (text, None)
+        start, end = _numbers(name, ends, ":", 2)
+        span = alpha if own is None else span_of(f"`{name}` {text}: its ALPHA", own)
+        return Moving(start, end, steps_of(span, epoch))
 
     pair, positive, negative = map(moving, ("pair_threshold", "positive_threshold", "negative_threshold"))
-    return Thresholds(pair, positive, negative, *_numbers("band", how.band, ",", (3,)))
+    return Thresholds(pair, positive, negative, *_numbers("band", how.band, ",", 3))
 
 
-def _numbers(name: str, text: str, separator: str, counts: tuple[int, ...]) -> list[float]:
+def _numbers(name: str, text: str, separator: str, count: int) -> list[float]:
     parts = text.split(separator)
     try:
         numbers = [float(part) for part in parts]
     except ValueError:
         numbers = []
-    if len(numbers) not in counts or not all(map(math.isfinite, numbers)):
-        raise UsageError(f"`{name}` {text}: must be {counts[0]} numbers separated by '{separator}'")
+    if len(numbers) != count or not all(map(math.isfinite, numbers)):
+        raise UsageError(f"`{name}` {text}: must be {count} numbers separated by '{separator}'")
     return numbers
 
 

@@ -38,9 +38,10 @@ class Live:
     items: Texts
     provider: Provider | None
 
-    def params(self, loss: str) -> dict[str, Any]:
+    def params(self, loss: str, samples: Samples) -> dict[str, Any]:
         """All choices."""
-        rule = {"rule": pick_rule(self.judging.rule, loss), "thresholds": asdict(self._thresholds())}
+        thresholds = parse_thresholds(self.judging, self.pruning.alpha, samples.steps)
+        rule = {"rule": pick_rule(self.judging.rule, loss), "thresholds": asdict(thresholds)}
         asked = {"live": True, "seed": self.seed, "llm": self.provider.name if self.provider else None}
         return rule | asdict(self.pruning) | asked
 
@@ -55,21 +56,18 @@ class Live:
 
     def begin(self, samples: Samples, step: int, dataset: Dataset, gone: Mask | None) -> tuple[Keep, Report]:
         """As ``Judge.begin``; samples that are gone are not looked at."""
-        epoch = _Epoch(self, dataset, samples if gone is None else samples.take(~gone), step)
+        epoch = _Epoch(self, dataset, samples if gone is None else samples.take(~gone), step, samples.steps)
         return epoch, epoch.report
-
-    def _thresholds(self) -> Any:
-        return parse_thresholds(self.judging, self.pruning.alpha)
 
 
 class _Epoch:
     """Says of each batch of one epoch which samples to keep."""
 
-    def __init__(self, live: Live, dataset: Dataset, samples: Samples, step: int) -> None:
-        """``step`` is T of the first batch."""
-        self.live, self.dataset, self.samples, self.step = live, dataset, samples, step
+    def __init__(self, live: Live, dataset: Dataset, samples: Samples, step: int, steps: int) -> None:
+        """``step`` is T of the first batch, ``steps`` how many an epoch has."""
+        self.live, self.dataset, self.samples, self.step, self.steps = live, dataset, samples, step, steps
         self.rule = pick_rule(live.judging.rule, "bpr" if samples.label is None else "bce")
-        self.thresholds = parse_thresholds(live.judging, live.pruning.alpha)
+        self.thresholds = parse_thresholds(live.judging, live.pruning.alpha, steps)
         self.bounds = samples.bounds()
         self.history = align(live.history, dataset.users, dataset.items)
         self._judged: list[Table] = []
@@ -79,7 +77,7 @@ class _Epoch:
         """Which samples of batch ``number`` to keep, (b,) bool, given their losses (b,)."""
         live, start, step = self.live, int(self.bounds[number]), self.step + number
         batch = self.samples.part(start, int(self.bounds[number + 1]))
-        noisy = noisy_rows(table_of(batch, loss, self.dataset), self.history, live.pruning, step, live.seed)
+        noisy = noisy_rows(table_of(batch, loss, self.dataset), self.history, live.pruning, step, live.seed, self.steps)
         judged = self._score(noisy)
         keep, verdicts = decide(judged, batch, step, self.rule, self.thresholds)
         judged.columns["row"] = judged["row"] + start

@@ -162,7 +162,7 @@ class Model:
         if self.epoch:
             inputs["from"] = self.file().digest()
         if judge is not None:
-            params |= judge.params(self.config.loss)
+            params |= judge.params(self.config.loss, samples)
             inputs |= judge.inputs()
         for name, texts in (("vectors", self.vectors), ("aligned", self.aligned)):
             if texts is not None:

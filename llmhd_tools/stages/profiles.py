@@ -19,6 +19,7 @@ from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.llm.requests import Provider, Revise
 from llmhd_tools.llm.untrusted import order_in
 from llmhd_tools.settings import Profiles, Pruning
+from llmhd_tools.settings.spans import steps_of
 from llmhd_tools.stages.dataset import Dataset, align
 from llmhd_tools.stages.texts import Texts, digest_of, texts_of
 
@@ -59,8 +60,8 @@ def update_profiles(
             where=flags.source,
         )
     embeddings = align(history, dataset.users, dataset.items)
-    rate = NoiseRate(pruning.alpha, pruning.max_noise, pruning.schedule)
-    share = rate.share(model.meta["step"], config["batch"])
+    alpha = steps_of(pruning.alpha, model.meta["step"] / model.meta["epoch"])
+    share = NoiseRate(alpha, pruning.max_noise, pruning.schedule).share(model.meta["step"], config["batch"])
     now, flagged = _flags_of(flags), 0
     tracked = preference.tracked_negatives(graph, how.tracked, config["seed"])
     for label, (user, item) in ((1, (graph.user, graph.item)), (0, tracked)):

@@ -16,6 +16,7 @@ from llmhd_tools.files.provenance import made
 from llmhd_tools.files.table import Table
 from llmhd_tools.files.tensors import Tensors
 from llmhd_tools.settings import Pruning, pick
+from llmhd_tools.settings.spans import steps_of
 from llmhd_tools.stages.dataset import align
 from llmhd_tools.stages.samples import samples_of
 
@@ -49,10 +50,15 @@ def prune(
     return noisy
 
 
-def noisy_rows(samples: Table, history: Sequence[Embeddings], how: Pruning, step: int, seed: int) -> Table:
-    """The noisy rows of some samples; ``history`` in the table's codes, ``step`` the first T."""
+def noisy_rows(
+    samples: Table, history: Sequence[Embeddings], how: Pruning, step: int, seed: int, epoch: int | None = None
+) -> Table:
+    """The noisy rows of some samples; ``history`` in the table's codes, ``step`` the first T.
+
+    ``epoch`` is how many steps an epoch has, where the samples are not all of one.
+    """
     arrays = samples_of(samples)
-    rate = NoiseRate(how.alpha, how.max_noise, how.schedule)
+    rate = NoiseRate(steps_of(how.alpha, arrays.steps if epoch is None else epoch), how.max_noise, how.schedule)
     rows = pruning.noisy_rows(samples["loss"], arrays, step, rate)
     picked = samples.take(rows)
     positive = pruning.variance(history, picked["user"], picked["item"], how.link)

@@ -10,6 +10,7 @@ from typing import Any
 from llmhd_tools.errors import UsageError
 from llmhd_tools.registry import BACKBONES, DENOISERS, FITTED, OBJECTIVES, SAMPLERS
 from llmhd_tools.settings import is_own
+from llmhd_tools.settings.spans import span_of
 from llmhd_tools.train.config import Config
 
 _KNOWN = {
@@ -19,6 +20,7 @@ _KNOWN = {
     "negatives": ("samplers", SAMPLERS),
 }
 _FIT = {"model": ("fitted", FITTED)}  # is no setting of a training run
+_SPAN = "int | str"  # steps or epochs, see ``settings.spans``
 _TYPES = {"int": int, "float": float, "str": str}
 
 
@@ -95,8 +97,9 @@ def known(settings: Mapping[str, Any]) -> bool:
     methods = named(settings)
     if any(method not in _KNOWN[kind][1] and not is_own(method) for kind, method in methods.items()):
         return False
-    wanted = {spec.name: type(spec.default) for spec in _declared(methods)}
-    return {name: type(value) for name, value in settings["options"].items()} == wanted
+    wanted = {spec.name: spec for spec in _declared(methods)}
+    options = settings["options"]
+    return options.keys() == wanted.keys() and all(_is_of(wanted[name], value) for name, value in options.items())
 
 
 def describe(methods: Mapping[str, str]) -> str:
@@ -128,7 +131,14 @@ def _spelt(name: str) -> str:
 
 
 def _limits(spec: dataclasses.Field[Any]) -> str:
-    return "|".join(spec.metadata["choices"]) if "choices" in spec.metadata else str(spec.type).upper()
+    if "choices" in spec.metadata:
+        return "|".join(spec.metadata["choices"])
+    return "STEPS|EPOCHSe" if spec.type == _SPAN else str(spec.type).upper()
+
+
+def _is_of(spec: dataclasses.Field[Any], value: Any) -> bool:
+    """Whether a value is of the option's type; a span is a number or a text."""
+    return type(value) is type(spec.default) or (spec.type == _SPAN and type(value) in (int, str))
 
 
 def _value(spec: dataclasses.Field[Any], text: str) -> Any:
@@ -136,6 +146,9 @@ def _value(spec: dataclasses.Field[Any], text: str) -> Any:
     name, limits = _spelt(spec.name), spec.metadata
     if "choices" in limits and text not in limits["choices"]:
         raise UsageError(f"`set` {name}={text}: choose from {', '.join(limits['choices'])}")
+    if spec.type == _SPAN:
+        value = span_of(f"`set` {name}={text}", text, limits["low"])
+        return value if isinstance(value, str) else round(value)
     try:
         value = _TYPES[str(spec.type)](text)
     except ValueError:

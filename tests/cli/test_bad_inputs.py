@@ -41,6 +41,7 @@ LINES = {
     "fit": "l3ae @train.jsonl --items @items.jsonl --drop @drop.npz --set neighbours=5 -o @out.npz",
     "blend": "@emb-2.npz @emb-3.npz --exclude @train.jsonl --valid @valid.jsonl --prior @appraisals.jsonl"
     " --disliked @disliked.jsonl -o @out.npz",
+    "tune": "@train.jsonl --valid @valid.jsonl --fit l3ae --items @items.jsonl --try pull=50 -o @out",
     "run": "@train.jsonl --valid @valid.jsonl --test @test.jsonl --items @items.jsonl --profiles @profiles.jsonl"
     " --disliked @disliked.jsonl --denoise llmhd --negatives semantic --aligned @vectors.npz --epochs 1 --dim 8"
     " --batch 64 -o @out",

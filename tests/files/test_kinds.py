@@ -28,6 +28,7 @@ EXAMPLES = {
     "metrics": {"split": "test", "metric": "recall", "k": 5, "value": 0.5},
     "suspects": {"user": 1, "item": 2, "prediction": 0.5, "suspicion": 1.5, "cut": True},
     "comparison": {"row": "BPR", "metric": "recall", "k": 5, "value": 0.5},
+    "trials": {"trial": 1, "metric": "ndcg", "k": 10, "value": 0.5, "epoch": 3, "lr": 0.01},
     "agreement": {"against": "noise", "measure": "auc", "value": 0.7, "pairs": 640},
     "diagnostics": {"epoch": 5, "within": "all", "group": "hard", "measure": "loss", "statistic": "mean", "value": 0.5},
 }

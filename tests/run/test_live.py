@@ -164,7 +164,7 @@ def test_run_live_makes_what_the_command_makes(llmhd, loss, denoise):
         (["--verdicts", "x.jsonl"], "--verdicts needs --judged or --live"),
         (["--pair-threshold", "7"], "--pair-threshold 7: must be 2 numbers separated by ':'"),
         (["--pair-threshold", "7:x"], "--pair-threshold 7:x: must be"),
-        (["--positive-threshold", "8:6:0"], "--positive-threshold 8:6:0: ALPHA must be 1 or more"),
+        (["--positive-threshold", "8:6:0"], "--positive-threshold 8:6:0: its ALPHA is below 1"),
         (["--negative-threshold", "2:nan"], "--negative-threshold 2:nan: must be"),
         (["--band", "2,3"], "--band 2,3: must be 3 numbers separated by ','"),
         (["--rule", "gap-above,gap-below"], "--rule gap-below is not for --loss bce; choose from disagree"),

@@ -273,7 +273,7 @@ def test_softmax_runs_by_steps_and_by_judged_points(llmhd, words, snapshot):
 def test_a_run_says_what_speaks_against_its_figures(llmhd, words):
     llmhd(*words("bpr", "loss", "--epochs", 1, "--alpha", 3000, "-o", "short"))
     assert "the best epoch is the last of --epochs 1" in llmhd.err
-    assert "of --alpha 3,000; lower --alpha" in llmhd.err
+    assert "of --alpha 3,000; lower it" in llmhd.err
     plain = words("bpr", "none", "--clean", "graph", "--clean-at", "3", "--no-update", "--lr", 0)
     llmhd(*plain, "-o", "late")  # nothing is learnt, so the first epoch is best
     assert "before the first cleaning, after epoch 3; lower --clean-at" in llmhd.err

@@ -29,7 +29,8 @@ OLD_METHODS = [
 
 def config(backbone="lightgcn", denoise="none", loss="bpr"):
     chosen = {"backbone": backbone, "denoise": denoise, "loss": loss, "dim": 8, "layers": 2, "batch": 32, "seed": 1}
-    return resolve(chosen | load("backbone", backbone).defaults)
+    steps = ["ramp=30000"] if denoise in ("t-ce", "dcf") else []  # epochs would be fewer steps of fewer edges
+    return resolve(chosen | load("backbone", backbone).defaults, steps)
 
 
 def trainer_of(settings, graph, *more, **named):

@@ -35,7 +35,7 @@ def test_options_of_methods_that_go_together_never_share_a_name():
 @pytest.mark.parametrize(("kind", "name"), METHODS)
 def test_every_option_has_help_and_a_default_that_it_accepts(kind, name):
     for option, field in options_of(kind, name).items():
-        assert field.metadata["help"] and str(field.type) in ("int", "float", "str")
+        assert field.metadata["help"] and str(field.type) in ("int", "float", "str", "int | str")
         chosen = {"loss": "bce", kind: name}
         word = f"{option.replace('_', '-')}={field.default}"
         assert resolve(chosen, [word]).options[option] == field.default

@@ -20,7 +20,7 @@ from llmhd_tools.errors import InputError
 from llmhd_tools.train.batch import Batch, Weighed
 from llmhd_tools.train.config import Config, option
 from llmhd_tools.train.denoisers import Denoiser
-from llmhd_tools.train.denoisers.schedule import DropOptions, drop_rate, kept_count, lowest
+from llmhd_tools.train.denoisers.schedule import DropOptions, drop_rate, kept_count, lowest, ramp_of
 from llmhd_tools.train.ops import losses as objective
 
 
@@ -45,6 +45,7 @@ class DCF(Denoiser):
 
     def __init__(self, config: Config, graph: Graph, device: torch.device, edges: Graph) -> None:
         self.options, self.graph, self.device = config.pick(DCFOptions), graph, device
+        self.ramp = ramp_of(self.options, config, edges)
         self.keys = torch.from_numpy(graph.keys).to(device)
         size = len(graph)  # an interaction's number is its rank among the graph's sorted keys
         self.history = torch.zeros(size, self.options.window, device=device)
@@ -64,7 +65,7 @@ class DCF(Denoiser):
         bound = self._bound(ids, damped(current[rows] * label[rows]))
         key = torch.full_like(label, -1.0)  # negatives leave last, also behind positives whose bound is 0
         key[rows] = torch.where(self.flipped[ids], -1.0, bound)
-        rate = drop_rate(batch.step, o.max_drop, o.ramp, o.gamma)
+        rate = drop_rate(batch.step, o.max_drop, self.ramp, o.gamma)
         weight = lowest(key, kept_count(rate, len(batch)))
         self.kept[ids] += weight[rows].to(torch.int64)
         wrong = (lowest(key, kept_count(o.relabel * rate, len(batch))) == 0) & (key >= 0) & (weight == 0)

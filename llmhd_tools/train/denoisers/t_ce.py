@@ -13,7 +13,7 @@ from llmhd_tools.core.graph import Graph
 from llmhd_tools.train.batch import Batch, Weighed
 from llmhd_tools.train.config import Config
 from llmhd_tools.train.denoisers import Denoiser
-from llmhd_tools.train.denoisers.schedule import DropOptions, drop_rate, kept_count, lowest
+from llmhd_tools.train.denoisers.schedule import DropOptions, drop_rate, kept_count, lowest, ramp_of
 
 
 class TCE(Denoiser):
@@ -23,9 +23,10 @@ class TCE(Denoiser):
 
     def __init__(self, config: Config, graph: Graph, device: torch.device, edges: Graph) -> None:
         self.options = config.pick(DropOptions)
+        self.ramp = ramp_of(self.options, config, edges)
 
     def weigh(self, batch: Batch, logit: Tensor, losses: Tensor) -> Weighed:
         """Keep the ⌊(1 - δ(T))·b⌋ rows of smallest loss, a negative's counting as 0."""
-        rate = drop_rate(batch.step, self.options.max_drop, self.options.ramp, self.options.gamma)
+        rate = drop_rate(batch.step, self.options.max_drop, self.ramp, self.options.gamma)
         key = losses.detach() if batch.label is None else losses.detach() * batch.label
         return Weighed(losses, lowest(key, kept_count(rate, len(batch))))
