@@ -48,6 +48,9 @@ GROUPS = {
         "blend": "blend",
         "run": "run",
     },
+    "Results": {
+        "recommend": "recommend",
+    },
     "Measuring": {
         "evaluate": "evaluate",
         "diagnose": "diagnose",
