@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llmhd_tools.files.fields import Field, Kind
 from llmhd_tools.files.schema_binary import BINARY
+from llmhd_tools.files.schema_results import RESULTS
 
 _USER = Field("user", "user", "the user's id, the user's own spelling")
 _ITEM = Field("item", "item", "the item's id, the user's own spelling")
@@ -218,20 +219,7 @@ KINDS: dict[str, Kind] = {
             ),
             "`diagnose`", "`plot`, you",
         ),
-        Kind(
-            "recommendations", 1, "What to show users, best first; or what is like an item.",
-            (
-                Field("user", "user", "for whom; absent where `like` stands", False),
-                Field("like", "item", "of what the items are the like", False),
-                _ITEM,
-                Field("rank", "int", "place in the list, from 1", low=1),
-                Field("score", "float32", "the model's score; compares within one user (or `like`) only"),
-                Field("title", "text", "the item's title, or how its text begins", False),
-                Field("because", "list", "the user's own items that it follows from: `item`, `title`, and either `part`, what "
-                      "it adds to the score, or `likeness`, a cosine of vectors, which is no cause", False),
-            ),
-            "`recommend`", "you", may_be_empty=True,
-        ),
+        *RESULTS,
         *BINARY,
     )
 }  # fmt: skip

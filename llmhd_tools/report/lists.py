@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from llmhd_tools.files.jsonl import Record
+from llmhd_tools.files.schema import KINDS
 from llmhd_tools.files.streams import open_out
 from llmhd_tools.files.table import Table, to_records
 from llmhd_tools.report.terminal import table as drawn
 
 _WORDS = ("item", "title", "because")  # columns that hold no numbers
+_ROWS = 40  # that are shown of a longer table
 _TITLE = 34  # characters of a title in a list
 
 
@@ -21,6 +25,20 @@ def draw(found: Table) -> None:
         names.append("because")
     with open_out("-") as out:
         out.write(drawn(names, ([(cell, "") for cell in row] for row in _rows(found, whose, names)), _WORDS).encode())
+
+
+def draw_doubts(found: Table) -> None:
+    """Write the users or items that look oddest to stdout."""
+    few = found.take(np.arange(min(_ROWS, len(found))))
+    names = [spec for spec in KINDS["doubts"].fields if spec.name in few]
+    order = [spec.name for spec in sorted(names, key=lambda spec: spec.type not in ("user", "item", "text"))]
+    rows = ([(_short(_cell(record.get(name))), "") for name in order] for record in to_records(few))
+    with open_out("-") as out:
+        out.write(drawn(order, rows, _WORDS).encode())
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _rows(found: Table, whose: str, names: list[str]) -> Iterator[list[str]]:

@@ -33,7 +33,7 @@ class Opened:
     def of(cls, folder: str) -> Opened:
         """Raises InputError where the folder holds no run, or none with a whole epoch."""
         if not os.path.isfile(os.path.join(folder, "settings.json")):
-            raise InputError("is not the folder of a run; name what `run -o` did", where=folder)
+            raise InputError("is not the folder of a run; name what `llmhd run -o` did", where=folder)
         if not os.path.isfile(os.path.join(folder, "best.npz")):
             raise InputError("holds no whole epoch yet; go on with `resume`", where=folder)
         settings, progress = (read_json(os.path.join(folder, f"{name}.json")) for name in ("settings", "progress"))
@@ -70,9 +70,9 @@ class Opened:
         """Where an input lies. Raises InputError where it does not any more."""
         path = self.settings.get(name)
         if not isinstance(path, str) or not path:
-            raise InputError(f"does not tell its file of `{name}`", where=self.folder)
+            raise InputError(f"does not tell its {name} file", where=self.folder)
         if not os.path.exists(path):
-            told = f"is not there; the run in {self.folder} read `{name}` from it, by a path from where it was started"
+            told = f"is not there; the run in {self.folder} read its {name} rows from it, by a path from where it was started"
             raise InputError(told, where=path)
         return path
 
