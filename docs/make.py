@@ -54,8 +54,8 @@ Every table has a text form and a binary form with the same content; `llmhd conv
 - `.npz` is binary; `.jsonl`, `.json`, `.ndjson` and names without a suffix are text; another suffix, such as .csv, is refused.
 - `.gz` and `.zst` by suffix; `-` is stdin or stdout, as JSONL. A stream carries no `meta`: where that is needed
   (`prune` needs the first step of JSONL samples) there is an option.
-- `noisy`, `judged`, `verdicts`, `flags`, `suspects` and `relations` may be empty; the others may not. An upstream
-  command that fails leaves an empty or short stream behind, so use `set -o pipefail` in scripts.
+- `noisy`, `judged`, `verdicts`, `flags`, `suspects`, `relations` and `recommendations` may be empty; the others may not. An
+  upstream command that fails leaves an empty or short stream behind, so use `set -o pipefail` in scripts.
 - Each row of `prune` holds `noisy_rows`, how many there are. `train-epoch --judged` refuses fewer: a row that a program on the
   way lost would be trained on. To leave rows out on purpose, `jq -c 'select(...) | del(.noisy_rows)'`.
 

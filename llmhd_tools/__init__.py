@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from llmhd_tools.stages.noise import inject_noise as inject_noise
     from llmhd_tools.stages.profiles import update_profiles as update_profiles
     from llmhd_tools.stages.prune import prune as prune
+    from llmhd_tools.stages.recommend import recommend as recommend
     from llmhd_tools.stages.relate import relate as relate
     from llmhd_tools.stages.score import score as score
     from llmhd_tools.stages.summarize import summarize as summarize
@@ -76,6 +77,7 @@ PUBLIC = {
     "blend": ("measure.blend", "blend"),
     "suspect": ("stages.suspect", "suspect"),
     "relate": ("stages.relate", "relate"),
+    "recommend": ("stages.recommend", "recommend"),
     "evaluate": ("measure.evaluate", "evaluate"),
     "agreement": ("measure.agreement", "agreement"),
     "diagnose": ("measure.diagnosis", "diagnose"),
@@ -113,6 +115,7 @@ __all__ = [
     "preset",
     "prune",
     "read",
+    "recommend",
     "relate",
     "run",
     "score",

@@ -49,6 +49,9 @@ GROUPS = {
         "run": "run",
         "tune": "tune",
     },
+    "Results": {
+        "recommend": "recommend",
+    },
     "Measuring": {
         "evaluate": "evaluate",
         "diagnose": "diagnose",

@@ -1,6 +1,6 @@
 """Columns of a table: what each type holds, how values become a column, and a column values again.
 
-A column is a NumPy array or, for texts, a list. A missing value is -1, NaN or None by type.
+A column is a NumPy array or, for texts and lists, a list. A missing value is -1, NaN or None by type.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ _HOLDS: dict[Type, _Holds] = {
     "float": _Holds(np.float64, math.nan, (int, float), "a number"),
     "number": _Holds(np.float64, math.nan, (int, float), "a number"),
     "text": _Holds(None, None, (str,), "a string"),
+    "list": _Holds(None, None, (list,), "a list"),
 }
 
 
@@ -60,7 +61,7 @@ def blank(spec: Field, length: int, source: str) -> Column:
     if spec.type in ("user", "item"):
         raise InputError(f"field '{spec.name}' is missing in some records but not in all", where=source)
     holds = _HOLDS[spec.type]
-    return [None] * length if spec.type == "text" else np.full(length, holds.missing, dtype=holds.dtype)
+    return [None] * length if holds.dtype is None else np.full(length, holds.missing, dtype=holds.dtype)
 
 
 def from_values(spec: Field, values: list[Any], missing: object, ids: Ids | None, where: Where) -> Column:
@@ -81,7 +82,7 @@ def from_values(spec: Field, values: list[Any], missing: object, ids: Ids | None
     absent = np.zeros(len(values), dtype=bool)
     absent[gaps] = True
     _check_types(spec, values, absent, where)
-    if spec.type == "text":
+    if _HOLDS[spec.type].dtype is None:
         return values
     if ids is not None:
         return _codes(spec, values, absent, ids, where)
@@ -169,13 +170,13 @@ def _range(spec: Field, low: float | None, high: float | None) -> str:
 def from_stored(spec: Field, array: NDArray[Any], ids: Ids | None, source: str) -> Column:
     """A checked column of the array that an NPZ holds for it. Raises InputError where it cannot be that."""
     holds = _HOLDS[spec.type]
-    if spec.type == "text":
-        texts = unpack_json(array, source, spec.name)
-        if not isinstance(texts, list) or not all(
-            isinstance(t, str) or (t is None and not spec.required) for t in texts
+    if holds.dtype is None:
+        values = unpack_json(array, source, spec.name)
+        if not isinstance(values, list) or not all(
+            type(v) in holds.accepts or (v is None and not spec.required) for v in values
         ):
-            raise InputError(f"column '{spec.name}' is not a list of strings", where=source)
-        return texts
+            raise InputError(f"column '{spec.name}' is not a list, each {holds.wanted}", where=source)
+        return values
     known = (np.float64, np.int64) if spec.type == "number" else (holds.dtype,)
     if array.ndim != 1 or array.dtype not in known:
         wanted = f"must be {np.dtype(holds.dtype)} (n,)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-Type = Literal["user", "item", "int", "label", "float32", "float", "number", "bool", "text"]
+Type = Literal["user", "item", "int", "label", "float32", "float", "number", "bool", "text", "list"]
 
 TYPES: dict[Type, tuple[str, str]] = {
     # what it is in JSONL, what it is in NPZ
@@ -18,6 +18,7 @@ TYPES: dict[Type, tuple[str, str]] = {
     "number": ("number", "float64, written back as an integer where it is one"),
     "bool": ("true or false", "int8"),
     "text": ("string", "UTF-8 JSON list"),
+    "list": ("list", "UTF-8 JSON list"),
 }
 
 

@@ -217,7 +217,7 @@ def concatenate(chunks: list[Table]) -> Table:
                 for chunk in chunks
             ]
             joined.columns[spec.name] = (
-                [v for part in parts for v in part] if spec.type == "text" else np.concatenate(parts)
+                [v for part in parts for v in part] if isinstance(parts[0], list) else np.concatenate(parts)
             )
     if any(chunk.extra for chunk in chunks):
         joined.extra = [record for chunk in chunks for record in chunk.extra or [{}] * len(chunk)]

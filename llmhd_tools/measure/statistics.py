@@ -69,7 +69,7 @@ def _of_column(table: Table, name: str) -> Record:
     there = ~is_missing(column)
     found: Record = {"rows": int(there.sum())}
     if isinstance(column, list):
-        return found | {"distinct": len(set(column) - {None})}
+        return found | ({} if kind == "list" else {"distinct": len(set(column) - {None})})
     values = column[there]
     if kind in ("bool", "label"):
         return found | {"true" if kind == "bool" else "1": int(values.sum())}

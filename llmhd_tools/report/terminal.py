@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from llmhd_tools.notes import visible
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[tuple[str, str]]]) -> str:
-    """A table of (text, style) cells, the first column names and the others numbers; styled only on a terminal."""
+def table(header: Sequence[str], rows: Iterable[Sequence[tuple[str, str]]], words: Collection[str] = ()) -> str:
+    """A table of (text, style) cells, the first column names and the others numbers but for those called as in ``words``;
+    styled only on a terminal."""
     from rich import box  # here: it draws from the global random state as it is imported
     from rich.console import Console
     from rich.table import Table
@@ -18,7 +19,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[tuple[str, str]]]) -> s
 
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(header):
-        made.add_column(Text(visible(name)), justify="right" if number else "left", no_wrap=True)
+        made.add_column(Text(visible(name)), justify="right" if number and name not in words else "left", no_wrap=True)
     for row in rows:
         made.add_row(*(Text().append(visible(text), style) for text, style in row))
     out, shown = io.StringIO(), sys.stdout is not None and sys.stdout.isatty()

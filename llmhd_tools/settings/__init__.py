@@ -26,7 +26,17 @@ from llmhd_tools.settings.denoising import (
 )
 from llmhd_tools.settings.importing import Columns, Filtering, Form, Splitting, Texts
 from llmhd_tools.settings.service import ONE_BY_ONE, Service
-from llmhd_tools.settings.training import Aligning, Blending, Fitting, Machine, Measuring, Model, Shuffling, Stopping
+from llmhd_tools.settings.training import (
+    Aligning,
+    Blending,
+    Fitting,
+    Machine,
+    Measuring,
+    Model,
+    Recommending,
+    Shuffling,
+    Stopping,
+)
 from llmhd_tools.settings.tuning import Tuning
 
 __all__ = [
@@ -51,6 +61,7 @@ __all__ = [
     "Needs",
     "Profiles",
     "Pruning",
+    "Recommending",
     "Relating",
     "Scoring",
     "Section",
@@ -81,6 +92,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Shuffling,
     Blending,
     Tuning,
+    Recommending,
     Machine,
     Stopping,
     Measuring,

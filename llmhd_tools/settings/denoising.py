@@ -175,7 +175,13 @@ class Denoising(Section):
 
     title = "Noise"
 
-    share: float = choice(0.05, "Share of the rows to call noise: those of the highest score.", low=0, high=1)
+    share: float | None = choice(
+        None,
+        "Share of the rows to call noise: those of the highest score.",
+        usual="0.05; of suspects those that are cut",
+        low=0,
+        high=1,
+    )
     model: str | None = choice(
         None, "What the rows are judged by: ease, l3ae, itemknn or popularity.", usual="l3ae with --items, else ease"
     )

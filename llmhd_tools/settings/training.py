@@ -104,6 +104,21 @@ class Blending(Section):
 
 
 @dataclass(frozen=True)
+class Recommending(Section):
+    """How long a list is, and what is told of its items."""
+
+    title = "Lists"
+
+    top: int = choice(10, "Items in a list.", low=1)
+    why: bool = choice(
+        False,
+        "Tell the three of the user's own items that each follows from: of a fitted model what they add to its score, "
+        "exactly; of embeddings the nearest by the model's vectors, which is a likeness and no cause.",
+        words="--why",
+    )
+
+
+@dataclass(frozen=True)
 class Machine(Section):
     """Where the model is trained."""
 

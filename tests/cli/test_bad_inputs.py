@@ -47,6 +47,7 @@ LINES = {
     " --batch 64 -o @out",
     "evaluate": "@emb-3.npz @test.jsonl --exclude @valid.jsonl --noise @noise.jsonl --verdicts @verdicts-3.jsonl"
     " --disliked @disliked.jsonl --drop @drop.npz -o @out.jsonl",
+    "recommend": "@emb-3.npz --exclude @train.jsonl --items @items.jsonl --all --why -o @out.jsonl",
     "diagnose": "@noise.jsonl --history @emb-1.npz --history @emb-2.npz --held-out @test.jsonl --profiles @profiles.jsonl"
     " --items @items.jsonl -o @out.jsonl",
 }

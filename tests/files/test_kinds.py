@@ -25,6 +25,8 @@ EXAMPLES = {
     "flags": {"user": 1, "item": 2, "label": 0, "count": 3, "sent": False},
     "verdicts": {"user": 1, "item": 2, "verdict": "hard"},
     "relations": {"user": 1, "item": 2, "label": 0, "user_view": "High", "item_view": "Mid", "verdict": "noisy"},
+    "recommendations": {"user": 1, "item": 2, "rank": 1, "score": 0.5, "because": [{"item": 3, "part": 0.25}]},
+    "doubts": {"user": 1, "rows": 5, "noise_score": 0.7, "noise_share": 0.4, "z": 1.5},
     "metrics": {"split": "test", "metric": "recall", "k": 5, "value": 0.5},
     "suspects": {"user": 1, "item": 2, "prediction": 0.5, "suspicion": 1.5, "cut": True},
     "comparison": {"row": "BPR", "metric": "recall", "k": 5, "value": 0.5},
