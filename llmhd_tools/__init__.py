@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from llmhd_tools.measure.diagnosis import diagnose as diagnose
     from llmhd_tools.measure.evaluate import evaluate as evaluate
     from llmhd_tools.report.compare import compare as compare
+    from llmhd_tools.report.whole import report_of as report_of
     from llmhd_tools.runs.run import run as run
     from llmhd_tools.settings.configs import preset as preset
     from llmhd_tools.stages.align import align_vectors as align
@@ -79,6 +80,7 @@ PUBLIC = {
     "agreement": ("measure.agreement", "agreement"),
     "diagnose": ("measure.diagnosis", "diagnose"),
     "compare": ("report.compare", "compare"),
+    "report_of": ("report.whole", "report_of"),
     "run": ("runs.run", "run"),
     "preset": ("settings.configs", "preset"),
     "LlmhdError": ("errors", "LlmhdError"),
@@ -112,6 +114,7 @@ __all__ = [
     "prune",
     "read",
     "relate",
+    "report_of",
     "run",
     "score",
     "settings",

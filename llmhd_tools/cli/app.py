@@ -54,6 +54,7 @@ GROUPS = {
         "judge": "judge",
         "compare": "compare",
         "plot": "plot",
+        "report": "report",
     },
 }
 
