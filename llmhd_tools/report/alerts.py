@@ -22,7 +22,7 @@ def _of_run(run: Record) -> list[str]:
         told.append(f"{run['folder']}: the best epoch is the last ({run['epochs']}); more epochs may be better.")
     if not run["finished"]:
         told.append(f"{run['folder']}: is not finished; llmhd run --resume goes on with it.")
-    if run["method"] != "none" and not any(run["train"].get(name) for name in ("dropped", "noisy")):
+    if run["method"] in ("loss", "llmhd") and not any(run["train"].get(name) for name in ("dropped", "noisy")):
         told.append(f"{run['folder']}: nothing was dropped at its best epoch, though it denoises by {run['method']}.")
     return told
 

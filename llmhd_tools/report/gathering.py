@@ -94,7 +94,7 @@ def _run(folder: str, run: Run) -> Record:
     return {
         "name": run.row,
         "folder": os.path.relpath(run.folder, folder),
-        "method": run.settings.get("denoise") or "none",
+        "method": _method(run),
         "seed": run.seed,
         "best_epoch": run.best_epoch,
         "epochs": max((r["epoch"] for r in run.records if "epoch" in r), default=0),
@@ -103,6 +103,13 @@ def _run(folder: str, run: Run) -> Record:
         "train": train,
         "curves": dict(_curves(run)),
     }
+
+
+def _method(run: Run) -> str:
+    """What it denoises by, in its steps and in its graph; ``none`` of plain training."""
+    clean = run.settings.get("clean") or "none"
+    parts = [run.settings.get("denoise") or "none", "none" if clean == "none" else f"clean {clean}"]
+    return ", ".join(part for part in parts if part != "none") or "none"
 
 
 def _curves(run: Run) -> Iterator[tuple[str, list[list[float]]]]:
