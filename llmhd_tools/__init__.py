@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from llmhd_tools.measure.diagnosis import diagnose as diagnose
     from llmhd_tools.measure.evaluate import evaluate as evaluate
     from llmhd_tools.report.compare import compare as compare
+    from llmhd_tools.report.whole import report_of as report_of
     from llmhd_tools.runs.run import run as run
     from llmhd_tools.runs.tune import tune as tune
     from llmhd_tools.settings.configs import preset as preset
@@ -82,6 +83,7 @@ PUBLIC = {
     "agreement": ("measure.agreement", "agreement"),
     "diagnose": ("measure.diagnosis", "diagnose"),
     "compare": ("report.compare", "compare"),
+    "report_of": ("report.whole", "report_of"),
     "run": ("runs.run", "run"),
     "tune": ("runs.tune", "tune"),
     "preset": ("settings.configs", "preset"),
@@ -117,6 +119,7 @@ __all__ = [
     "read",
     "recommend",
     "relate",
+    "report_of",
     "run",
     "score",
     "settings",

@@ -58,6 +58,7 @@ GROUPS = {
         "judge": "judge",
         "compare": "compare",
         "plot": "plot",
+        "report": "report",
     },
 }
 

@@ -75,8 +75,8 @@ def legend(named: dict[str, Look]) -> tuple[list[Any], list[str]]:
     return [Line2D([], [], **look) for look in named.values()], [notes.visible(name) for name in named]
 
 
-def save(figure: Figure, path: str, form: str) -> None:
-    """Write a figure whole or not at all, without clock or version in it."""
+def draw(figure: Figure, form: str) -> bytes:
+    """A figure as ``svg`` or ``png``, without clock or version in it."""
     drawn = io.BytesIO()
     nameless = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
     with warnings.catch_warnings():
@@ -84,5 +84,11 @@ def save(figure: Figure, path: str, form: str) -> None:
             "ignore", "Glyph .* missing from font"
         )  # seen as a box; in SVG the viewer's fonts count
         figure.savefig(drawn, format=form, metadata=nameless)
+    return drawn.getvalue()
+
+
+def save(figure: Figure, path: str, form: str) -> None:
+    """Write a figure whole or not at all, without clock or version in it."""
+    drawn = draw(figure, form)
     with open_out(path) as out:
-        out.write(drawn.getvalue())
+        out.write(drawn)

@@ -135,7 +135,7 @@ def fails(capfd: pytest.CaptureFixture[str], folder: Path, line: list[str], name
 
 def test_every_command_is_here() -> None:
     # tests/service has three; two read folders of runs; test_stat and test_doctor have those that write to stdout alone
-    others = {"prompts", "cache", "batch", "compare", "plot", "stat", "doctor"}
+    others = {"prompts", "cache", "batch", "compare", "plot", "report", "stat", "doctor"}
     assert sorted([*NAMES, *others]) == sorted(name for group in GROUPS.values() for name in group)
 
 
