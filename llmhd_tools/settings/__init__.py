@@ -1,6 +1,6 @@
 """Every choice that there is, once: sections of choices, which every face and every record reads."""
 
-from llmhd_tools.settings.asking import Appraising, Scoring
+from llmhd_tools.settings.asking import Appraising, Cascading, Scoring
 from llmhd_tools.settings.declare import (
     ANY,
     WITHOUT,
@@ -46,6 +46,7 @@ __all__ = [
     "Aligning",
     "Appraising",
     "Blending",
+    "Cascading",
     "Choice",
     "Cleaning",
     "Columns",
@@ -106,6 +107,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Relating,
     Aligning,
     Scoring,
+    Cascading,
     Appraising,
     Service,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,10 @@ from llmhd_tools.files.provenance import made
 from llmhd_tools.files.table import Table
 from llmhd_tools.llm.open import DISTILLED, split_spec
 from llmhd_tools.llm.requests import Provider
-from llmhd_tools.settings import Scoring, pick
-from llmhd_tools.stages.dataset import Dataset
+from llmhd_tools.settings import Cascading, Scoring, pick
+from llmhd_tools.stages.dataset import Dataset, read_dataset
 from llmhd_tools.stages.pairs import Asking, History, Pair
-from llmhd_tools.stages.texts import Texts, digest_of, texts_of
+from llmhd_tools.stages.texts import Texts, digest_of, read_texts, texts_of
 from llmhd_tools.stages.together import Places
 
 TARGETS = {"item": "score", "negative": "negative_score"}
@@ -109,15 +109,35 @@ def score(
     return Table(JUDGED[noisy.kind], judged, noisy.users, noisy.items, extra=noisy.extra, source=noisy.source)
 
 
-def made_of(
-    noisy: Table, profiles: Texts | None, items: Texts, train: Dataset | None, name: str, how: Scoring
-) -> dict[str, Any]:
+class Shown(NamedTuple):
+    """What there is to show in a question: texts by id, and training for items of the user's own."""
+
+    profiles: Mapping[str, str] | None
+    items: Mapping[str, str]
+    train: Dataset | None
+
+
+def read_shown(profiles: str | None, items: str | None, train: str | None) -> Shown:
+    """Read what files there are."""
+    return Shown(
+        read_texts(profiles, "profiles") if profiles else None,
+        read_texts(items, "items") if items else {},
+        read_dataset(train) if train else None,
+    )
+
+
+def made_of(noisy: Table, shown: Shown, name: str, how: Scoring, cascading: Cascading, seed: int) -> dict[str, Any]:
     """What the meta of a scored table says of how it was made."""
     inputs: dict[str, str | list[str]] = {noisy.kind: noisy.digest()}
-    inputs |= {"items": digest_of(texts_of(items))} if items else {}
-    inputs |= {"train": train.digest} if train else {"profiles": digest_of(texts_of(profiles))} if profiles else {}
+    inputs |= {"items": digest_of(shown.items)} if shown.items else {}
+    if shown.train:
+        inputs["train"] = shown.train.digest
+    elif shown.profiles:
+        inputs["profiles"] = digest_of(shown.profiles)
     usual = asdict(Scoring())  # a plain question says no more than it did
     params = {choice: value for choice, value in asdict(how).items() if value != usual[choice]}
+    if cascading.cascade is not None:
+        params |= asdict(cascading) | {"seed": seed}
     return {"made": made("score", params | {"llm": name}, inputs)}
 
 
