@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from llmhd_tools.measure.evaluate import evaluate as evaluate
     from llmhd_tools.report.compare import compare as compare
     from llmhd_tools.report.whole import report_of as report_of
+    from llmhd_tools.runs.explain import explain as explain
     from llmhd_tools.runs.run import run as run
     from llmhd_tools.runs.tune import tune as tune
     from llmhd_tools.settings.configs import preset as preset
@@ -86,6 +87,7 @@ PUBLIC = {
     "report_of": ("report.whole", "report_of"),
     "run": ("runs.run", "run"),
     "tune": ("runs.tune", "tune"),
+    "explain": ("runs.explain", "explain"),
     "preset": ("settings.configs", "preset"),
     "LlmhdError": ("errors", "LlmhdError"),
 }
@@ -108,6 +110,7 @@ __all__ = [
     "distil",
     "embed",
     "evaluate",
+    "explain",
     "fit",
     "inject_noise",
     "interactions",

@@ -51,6 +51,7 @@ GROUPS = {
     },
     "Results": {
         "recommend": "recommend",
+        "explain": "explain",
     },
     "Measuring": {
         "evaluate": "evaluate",

@@ -5,13 +5,19 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Collection, Iterable, Sequence
+from typing import Literal
 
 from llmhd_tools.notes import visible
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[tuple[str, str]]], words: Collection[str] = ()) -> str:
+def table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[tuple[str, str]]],
+    words: Collection[str] = (),
+    fold: Collection[str] = (),
+) -> str:
     """A table of (text, style) cells, the first column names and the others numbers but for those called as in ``words``;
-    styled only on a terminal."""
+    styled only on a terminal, where those in ``fold`` go on in the next line and others are cut at its edge."""
     from rich import box  # here: it draws from the global random state as it is imported
     from rich.console import Console
     from rich.table import Table
@@ -19,7 +25,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[tuple[str, str]]], word
 
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(header):
-        made.add_column(Text(visible(name)), justify="right" if number and name not in words else "left", no_wrap=True)
+        side: Literal["left", "right"] = "right" if number and name not in words else "left"
+        made.add_column(Text(visible(name)), justify=side, no_wrap=name not in fold)
     for row in rows:
         made.add_row(*(Text().append(visible(text), style) for text, style in row))
     out, shown = io.StringIO(), sys.stdout is not None and sys.stdout.isatty()

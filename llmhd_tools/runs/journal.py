@@ -15,6 +15,9 @@ from llmhd_tools.files.jsonl import Record, read_records, write_records
 from llmhd_tools.files.streams import remove_unfinished
 from llmhd_tools.files.tensors import Tensors, write_tensors
 
+# what stays of the best epoch when all others are dropped: small, and it says why its samples were kept or dropped
+REASONS = ("noisy.jsonl", "judged.jsonl", "verdicts.jsonl", "flags.npz", "profiles.jsonl")
+
 
 @dataclass
 class Progress:
@@ -74,6 +77,7 @@ class Journal:
         Returns whether it is the best so far.
         """
         self.records += records
+        before = self.progress.best_epoch
         if better := value > self.progress.best:
             self.progress = Progress(epoch, epoch, value)
             write_tensors(self.path("best.npz"), z)
@@ -82,6 +86,8 @@ class Journal:
         write_records(self.path("metrics.jsonl"), self.records)
         write_json(self.path("progress.json"), vars(self.progress))
         self._drop(epoch - 1)
+        if better and before <= epoch - self.window and not self.keep:
+            shutil.rmtree(self.path(f"epoch-{before}"), ignore_errors=True)
         return better
 
     def finish(self, records: list[Record]) -> None:
@@ -94,7 +100,17 @@ class Journal:
         if not self.keep:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path(f"epoch-{epoch}", "model.npz"))
-            shutil.rmtree(self.path(f"epoch-{epoch + 1 - self.window}"), ignore_errors=True)
+            self._empty(epoch + 1 - self.window)
+
+    def _empty(self, epoch: int) -> None:
+        """Remove an epoch's files; of the best one all but what explains it."""
+        folder = self.path(f"epoch-{epoch}")
+        there = {*os.listdir(folder)} if os.path.isdir(folder) else set()
+        if epoch != self.progress.best_epoch or not there & {*REASONS}:
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+        for name in there - {*REASONS}:
+            os.unlink(os.path.join(folder, name))
 
     def _tidy(self) -> None:
         """Remove what a killed process left: half-written files, and old ones that it had no time to drop."""

@@ -106,7 +106,7 @@ def pick_rule(rule: str | None, loss: str) -> str:
     return given[loss]
 
 
-def parse_thresholds(how: Judging, alpha: Span, epoch: int = 1) -> Thresholds:
+def parse_thresholds(how: Judging, alpha: Span, epoch: float = 1) -> Thresholds:
     """The thresholds that the choices spell, where an epoch has ``epoch`` steps; ``alpha`` is that of those without their own.
 
     Raises UsageError for what is not spelt as their help says.

@@ -134,8 +134,8 @@ def fails(capfd: pytest.CaptureFixture[str], folder: Path, line: list[str], name
 
 
 def test_every_command_is_here() -> None:
-    # tests/service has three; two read folders of runs; test_stat and test_doctor have those that write to stdout alone
-    others = {"prompts", "cache", "batch", "compare", "plot", "report", "stat", "doctor"}
+    # tests/service has three; four read folders of runs; test_stat and test_doctor have those that write to stdout alone
+    others = {"prompts", "cache", "batch", "compare", "plot", "report", "explain", "stat", "doctor"}
     assert sorted([*NAMES, *others]) == sorted(name for group in GROUPS.values() for name in group)
 
 
