@@ -12,12 +12,17 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from helpers import write_jsonl
+from hypothesis import settings
 
 import llmhd_tools
 
 # Processes that a test starts in another folder run the package that the test itself imports, installed or not.
 _HOME = str(Path(llmhd_tools.__file__).parents[1])
 os.environ["PYTHONPATH"] = os.pathsep.join([_HOME, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+# No example has to be quick: a busy machine is no fault.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 # Where real processes are started, killed and compared byte by byte, or a model is trained for what it learns:
 # `bin/test fast` leaves these out.

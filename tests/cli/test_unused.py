@@ -44,7 +44,10 @@ def marked(trained: Path) -> Path:
         (f"{RUN} {TEXTS} --denoise llmhd --no-update --scope all", "--scope (for --denoise llmhd with --update)"),
         (f"{TRAIN} --rule gap-above --candidates 0.1", "--rule (for --judged, or --live); --candidates (for --live)"),
         (f"{TRAIN} --confidence 2 --llm lexical", "--confidence (for --drop); --llm (for --live with --profiles)"),
-        ("suspect @train.jsonl --history @emb-1.npz --text-weight 1", "--text-weight (for --scores, or --vectors)"),
+        (
+            "suspect @train.jsonl --history @emb-1.npz --text-weight 1",
+            "--text-weight (for --scores, or --vectors, or --appraisals)",
+        ),
         ("suspect @train.jsonl --history @emb-1.npz --confidence 1", "--confidence (for --drop)"),
         ("evaluate @emb-1.npz @test.jsonl --confidence 1", "--confidence (for --drop)"),
         ("diagnose @marked.jsonl --history @emb-1.npz --scored 9", "--scored (for --profiles with --items)"),
