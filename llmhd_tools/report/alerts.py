@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from llmhd_tools.files.jsonl import Record
 
 CHANCE = 0.55  # an AUC up to this says nothing
 VOUCHED = 0.9  # a model that lets pass this share of what it was asked tells little apart
+_EASE = re.compile(r"(?<![a-z])ease(?![a-z])", re.IGNORECASE)  # in a run's name
 
 
 def alerts(found: Record) -> list[str]:
@@ -37,8 +40,8 @@ def _of_methods(runs: list[Record]) -> list[str]:
             if run["method"] != "none" and best is not None and best >= run["test"][metric]:
                 value = run["test"][metric]
                 told.append(f"{run['folder']}: plain training is as good ({metric} {best:.4f}, here {value:.4f}).")
-            ease = [p["test"][metric] for p in runs if "ease" in p["name"].lower() and metric in p["test"]]
-            if ease and "ease" not in run["name"].lower() and run["test"][metric] < max(ease):
+            ease = [p["test"][metric] for p in runs if _EASE.search(p["name"]) and metric in p["test"]]
+            if ease and not _EASE.search(run["name"]) and run["test"][metric] < max(ease):
                 told.append(f"{run['folder']}: is below EASE ({metric} {max(ease):.4f}).")
     return told
 

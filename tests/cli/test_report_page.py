@@ -13,6 +13,7 @@ from helpers import write_jsonl
 
 import llmhd_tools as llmhd
 from llmhd_tools.cli.app import main
+from llmhd_tools.report.alerts import _of_methods
 
 HOSTILE = "</td></style><script>alert(1)</script><img src=http://x/ onerror=alert(2)>\x1b[31m"
 
@@ -120,3 +121,14 @@ def test_a_file_that_cannot_be_read_is_named(folder: Path, tmp_path: Path) -> No
     (place / "odd.jsonl").write_text("{\n")
     facts = llmhd.report_of(str(place)).facts
     assert any(text.startswith("Not read: odd.jsonl:1: is not a JSON record") for text in facts["alerts"])
+
+
+def test_a_run_below_ease_is_told_and_release_is_no_ease() -> None:
+    def run(name: str, value: float) -> dict:
+        return {"folder": name, "name": name, "method": "none", "test": {"ndcg@10": value}}
+
+    def told(*runs: dict) -> list[str]:
+        return [line for line in _of_methods(list(runs)) if "below EASE" in line]
+
+    assert told(run("EASE-1", 0.3), run("bpr", 0.2)) == ["bpr: is below EASE (ndcg@10 0.3000)."]
+    assert told(run("release-2", 0.3), run("bpr", 0.2)) == []
